@@ -1,0 +1,105 @@
+"""What a grade is: checks, measurements and figures as plain data that can be stored, compared and shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+Status = Literal["graded", "refused", "timed_out", "crashed", "out_of_memory"]
+CheckStatus = Literal["passed", "partial", "failed", "skipped", "needs_manual_grade"]
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class Measurement(_Plain):
+    """A named number (or word) with what was required of it.
+
+    Exactly one of `at_least`, `at_most` and `equal_to` is set. `credit` in [0, 1] is what the number earned:
+    1 where the requirement holds, linear between `partial_from` and the requirement, else 0.
+    """
+
+    name: str
+    value: float | str
+    at_least: float | None = None
+    at_most: float | None = None
+    equal_to: float | str | None = None
+    partial_from: float | None = None
+    passed: bool
+    credit: float
+
+
+class Sight(_Plain):
+    """What one network says of a picture: its likeliest categories with probabilities, likeliest first."""
+
+    network: str
+    categories: list[tuple[str, float]]
+
+
+class FigureNote(_Plain):
+    """The words that belong to a figure."""
+
+    caption: str
+    seen_by: list[Sight] = Field(default_factory=list)
+
+
+class Check(_Plain):
+    """One graded property of a submission. `message` tells in words what was wrong, empty where nothing was.
+
+    `fault` holds what the course staff must know where the grader itself failed; students do not see it.
+    """
+
+    name: str
+    description: str
+    points: float
+    max_points: float
+    status: CheckStatus
+    message: str = ""
+    fault: str = ""
+    measurements: list[Measurement] = Field(default_factory=list)
+    figures: list[str] = Field(default_factory=list)
+
+
+class CellNote(_Plain):
+    """What running one notebook cell gave, for the report: its number from 1 and how it ended."""
+
+    number: int
+    error: str
+
+
+class Grade(_Plain):
+    """Every check of one submission. Equal inputs give equal grades, bit for bit; timings live beside it.
+
+    `figures` in a check are names of PNG files; `figure_notes` has their captions; `pictures` their bytes.
+    `status` tells how the submission as a whole went: "refused" files never ran; the last three are told
+    where the notebook itself, not just one call, ended that way.
+    """
+
+    exercise: str
+    title: str
+    points: float
+    max_points: float
+    status: Status
+    message: str = ""
+    checks: list[Check]
+    cell_errors: list[CellNote] = Field(default_factory=list)
+    figure_notes: dict[str, FigureNote] = Field(default_factory=dict)
+    submission_sha256: str
+    exercise_sha256: str
+    networks: dict[str, str]
+    netlens_version: str
+    sandbox: str
+    seed: int
+
+    pictures: dict[str, bytes] = Field(default_factory=dict, exclude=True, repr=False)
+    notebook: bytes = Field(default=b"", exclude=True, repr=False)
+    seconds: float = Field(default=0.0, exclude=True)
+    own_seconds: float = Field(default=0.0, exclude=True)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def needs_manual_grade(self) -> bool:
+        """Whether a person still has to look at a check."""
+        return any(check.status == "needs_manual_grade" for check in self.checks)

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netlens_core import NetlensError
 from netlens_core.images import resize
 
 DEFAULT_NETWORK = "efficientnet_lite0"
@@ -32,11 +33,11 @@ DEFAULT_NETWORK = "efficientnet_lite0"
 _LITE_SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 
 
-class UnknownNetworkError(ValueError):
+class UnknownNetworkError(NetlensError, ValueError):
     """No network is known by that name."""
 
 
-class WeightsUnavailableError(RuntimeError):
+class WeightsUnavailableError(NetlensError, RuntimeError):
     """The network is known, but its weights are neither here nor to be had; the message names the ways out."""
 
 

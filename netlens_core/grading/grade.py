@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["graded", "refused", "timed_out", "crashed", "out_of_memory"]
 CheckStatus = Literal["passed", "partial", "failed", "skipped", "needs_manual_grade"]
@@ -49,6 +49,7 @@ class Check(_Plain):
     """One graded property of a submission. `message` tells in words what was wrong, empty where nothing was.
 
     `fault` holds what the course staff must know where the grader itself failed; students do not see it.
+    `answer` is the written answer that a person marks.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Check(_Plain):
     status: CheckStatus
     message: str = ""
     fault: str = ""
+    answer: str = ""
     measurements: list[Measurement] = Field(default_factory=list)
     figures: list[str] = Field(default_factory=list)
 
@@ -74,7 +76,7 @@ class Grade(_Plain):
 
     `figures` in a check are names of PNG files; `figure_notes` has their captions; `pictures` their bytes.
     `status` tells how the submission as a whole went: "refused" files never ran; the last three are told
-    where the notebook itself, not just one call, ended that way.
+    where the notebook itself, not just one call, ended that way. `notes` tells what was repaired in the file.
     """
 
     exercise: str
@@ -84,6 +86,7 @@ class Grade(_Plain):
     status: Status
     message: str = ""
     checks: list[Check]
+    notes: list[str] = Field(default_factory=list)
     cell_errors: list[CellNote] = Field(default_factory=list)
     figure_notes: dict[str, FigureNote] = Field(default_factory=dict)
     submission_sha256: str
@@ -96,9 +99,7 @@ class Grade(_Plain):
     pictures: dict[str, bytes] = Field(default_factory=dict, exclude=True, repr=False)
     notebook: bytes = Field(default=b"", exclude=True, repr=False)
     seconds: float = Field(default=0.0, exclude=True)
-    own_seconds: float = Field(default=0.0, exclude=True)
 
-    @computed_field  # type: ignore[prop-decorator]
     @property
     def needs_manual_grade(self) -> bool:
         """Whether a person still has to look at a check."""

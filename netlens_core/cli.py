@@ -1,0 +1,393 @@
+"""The command line of netlens. Heavy libraries are imported by the commands that need them, so that help is instant."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from netlens_core import NetlensError, __version__
+
+if TYPE_CHECKING:
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.grade import Grade
+    from netlens_core.grading.gradebook import Entry, Gradebook
+
+DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="An auto-graded course in looking inside convolutional networks and making images with them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Level(StrEnum):
+    """How strongly submissions are locked in."""
+
+    full = "full"
+    reduced = "reduced"
+
+
+CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder that holds course.yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, max=256, help="Processes, each about 1.5 GB of memory; default: every core."),
+]
+LeastLevel = Annotated[
+    Level,
+    typer.Option("--sandbox", help="The least sandbox to accept; `netlens doctor` tells what works here."),
+]
+NoSandbox = Annotated[
+    bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
+]
+
+
+def _cores() -> int:
+    from netlens_core.grading.pool import usable_cores
+
+    return usable_cores()
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
+    try:
+        app()
+    except NetlensError as error:
+        err.print(Text.assemble(("netlens: ", "bold red"), str(error)))
+        sys.exit(MISUSE)
+    except KeyboardInterrupt:
+        err.print("\nnetlens: stopped.")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        err.print(Text.assemble(("netlens: ", "bold red"), f"{place}{error.strerror or error}"))
+        sys.exit(FAILED)
+
+
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"netlens {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# -- what works here -------------------------------------------------------------------------------------
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """What works here: sandbox level, networks and their weights, device, disk. Exit status 1 if grading would not."""
+    from netlens_core.grading.doctor import diagnose
+
+    findings = diagnose()
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    else:
+        marks = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "yellow")}
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for finding in findings:
+            advice = f"\n→ {finding.advice}" if finding.advice else ""
+            table.add_row(marks[finding.ok], finding.name, Text(f"{finding.detail}{advice}"))
+        out.print(table)
+    raise typer.Exit(FAILED if any(finding.ok is False for finding in findings) else DONE)
+
+
+@app.command()
+def networks(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these networks.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those whose weights are not here.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The known networks, where their weights come from, whether they are here."""
+    from netlens_core.networks import known_networks, network_source
+
+    sources = [network_source(name) for name in names or known_networks()]
+    if as_json:
+        _print_json([{**vars(source), "path": str(source.path)} for source in sources])
+        return
+    shown = [source for source in sources if source.available or everything or names]
+    table = Table(box=None, pad_edge=False)
+    for column in ("network", "weights", "where from"):
+        table.add_column(column)
+    for source in shown:
+        here = Text("here", "green") if source.available else Text("not here", "yellow")
+        table.add_row(source.name, here, source.origin)
+    out.print(table)
+    if len(shown) < len(sources):
+        out.print(f"{len(sources) - len(shown)} more can be had: netlens networks --all", style="dim")
+
+
+# -- grading ---------------------------------------------------------------------------------------------
+
+
+def _level(least: Level, no_sandbox: bool) -> str:
+    """The sandbox level to grade with. Raises CourseError where less works here than is wished."""
+    from netlens_core.grading.exercise import CourseError
+    from netlens_core.grading.sandbox import Sandbox
+
+    if no_sandbox:
+        err.print("No sandbox: submissions can read and change whatever you can.", style="bold yellow")
+        return "none"
+    best, reason = Sandbox.best_level()
+    if best == "full" or best == least.value:
+        return least.value
+    allowed = " Or accept less with --sandbox reduced." if best == "reduced" else ""
+    raise CourseError(f"the {least.value} sandbox does not work here: {reason}.{allowed}".replace("..", "."))
+
+
+@app.command()
+def grade(
+    course: CourseFolder,
+    exercise: Annotated[str | None, typer.Option("--exercise", help="Only this exercise.")] = None,
+    student: Annotated[str | None, typer.Option("--student", help="Only this student.")] = None,
+    workers: Workers = None,
+    sandbox: LeastLevel = Level.full,
+    no_sandbox: NoSandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Grade what a class handed in: a table, a report page a student and one for the class.
+
+    What is graded already is not graded again; a run that was stopped goes on where it was.
+    """
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.gradebook import Gradebook
+
+    level = _level(sandbox, no_sandbox)
+    with _working("Preparing exercises", quiet=as_json):
+        book = Gradebook(Course(course), level, exercise, student)
+        pending = book.pending()
+    if student and not book.entries:
+        raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(book.course.students())}")
+    failures = _grade_pending(book, pending, workers or _cores(), quiet=as_json)
+    with _working("Writing reports", quiet=as_json):
+        page = book.write_views()
+    if as_json:
+        _print_json(book.as_json())
+    else:
+        _print_class(book, page, len(pending))
+    raise typer.Exit(FAILED if failures else DONE)
+
+
+def _grade_pending(book: Gradebook, pending: list[Entry], workers: int, quiet: bool) -> int:
+    """Grade with a progress bar, or plain lines without a terminal; returns how many had a fault of ours."""
+    faults = 0
+    with _progress(len(pending), quiet) as told, contextlib.closing(book.grade(pending, workers)) as graded:
+        done = 0
+        try:
+            for entry, result in graded:
+                done += 1
+                faults += any(check.fault for check in result.checks)
+                told(entry, result, done)
+        except KeyboardInterrupt:
+            err.print(f"\nStopped: {done} of {len(pending)} graded and kept. The same command goes on from here.")
+            raise typer.Exit(INTERRUPTED) from None
+    return faults
+
+
+@contextlib.contextmanager
+def _working(what: str, quiet: bool) -> Iterator[None]:
+    if quiet or not err.is_terminal:
+        yield
+    else:
+        with err.status(f"{what}…"):
+            yield
+
+
+@contextlib.contextmanager
+def _progress(total: int, quiet: bool) -> Iterator[Any]:
+    if quiet or not total:
+        yield lambda *_: None
+    elif not err.is_terminal:
+        yield lambda entry, result, done: err.print(
+            Text(f"[{done}/{total}] {_safe(entry.work.label)}: {_short(result)} in {result.seconds:.1f} s"),
+            soft_wrap=True,
+        )
+    else:
+        columns = [TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        columns += [TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[last]}")]
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task("", total=total, last="")
+            yield lambda entry, result, done: bar.update(
+                task, advance=1, last=_markup_safe(f"{entry.work.label}: {_short(result)}")
+            )
+
+
+def _short(result: Grade) -> str:
+    ended = "" if result.status == "graded" else f" ({result.status.replace('_', ' ')})"
+    return f"{result.points:g}/{result.max_points:g}{ended}"
+
+
+def _safe(text: str) -> str:
+    from netlens_core.grading.plain_text import plain
+
+    return plain(text, 200)
+
+
+def _markup_safe(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(_safe(text))
+
+
+def _print_class(book: Gradebook, page: Path, new: int) -> None:
+    from netlens_core.grading.tables import class_table
+
+    works = book.works()
+    out.print(class_table(works, book.maximum()))
+    waiting = sum(check.status == "needs_manual_grade" for work in works for check in work.grade.checks)
+    known = len(works) - new
+    out.print(f"{len(works)} submissions: {new} graded now, {known} known from before. Sandbox: {book.sandbox}.")
+    if waiting:
+        out.print(f"{waiting} {'check waits' if waiting == 1 else 'checks wait'} for a person.", style="yellow")
+    out.print(Text(f"Report: {page}"), soft_wrap=True)
+
+
+@app.command("grade-file")
+def grade_file(
+    file: Annotated[Path, typer.Argument(help="A notebook, a Python file or a zip.")],
+    exercise: Annotated[str, typer.Option("--exercise", help="Which exercise it solves.")],
+    student: Annotated[str, typer.Option("--student", help="Whose inputs to use.")] = "student",
+    course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report to this file.")] = None,
+    sandbox: LeastLevel = Level.full,
+    no_sandbox: NoSandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Grade one submission; no course needed."""
+    from netlens_core.grading.gradebook import grade_json
+    from netlens_core.grading.report import GradedWork, render_student
+    from netlens_core.grading.single import grade_one
+    from netlens_core.grading.store import write_atomically
+    from netlens_core.grading.tables import grade_table
+
+    level = _level(sandbox, no_sandbox)
+    with _working(f"Grading {file.name}", quiet=as_json):
+        result = grade_one(_course(course), file, exercise, student, level)
+    if report:
+        work = GradedWork(student, result, result.pictures.__getitem__, result.seconds)
+        write_atomically(report, render_student(student, [work], exercise).encode())
+    if as_json:
+        _print_json(grade_json(result, student, result.seconds))
+    else:
+        out.print(grade_table(result))
+        if report:
+            out.print(Text(f"Report: {report}"), soft_wrap=True)
+
+
+def _course(folder: Path | None) -> Course:
+    from netlens_core.grading.course import Course
+
+    return Course(folder) if folder else Course.shipped()
+
+
+@app.command()
+def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
+    """Write the report pages again from the stored grades."""
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.gradebook import Gradebook
+
+    page = Gradebook(Course(course), sandbox.value).write_views()
+    out.print(Text(f"Report: {page}"), soft_wrap=True)
+
+
+# -- for course maintainers ------------------------------------------------------------------------------
+
+
+@app.command()
+def release(
+    course: CourseFolder,
+    student: Annotated[list[str] | None, typer.Option("--student", help="Also make this student's own inputs.")] = None,
+) -> None:
+    """Student notebooks and their inputs, into COURSE/release."""
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.release import release as write_release
+
+    with _working("Making notebooks and inputs", quiet=False):
+        written = write_release(Course(course), student or [])
+    for path in written:
+        out.print(Text(str(path)), soft_wrap=True)
+
+
+@app.command()
+def verify(
+    slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Only these exercises.")] = None,
+    course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
+    flowers: Annotated[int, typer.Option("--flowers", min=1, help="Try as this many different students.")] = 1,
+    workers: Workers = None,
+    sandbox: LeastLevel = Level.full,
+    as_json: AsJson = False,
+) -> None:
+    """Test the graders: the reference earns all, the template nothing, each wrong solution loses just what it names."""
+    from netlens_core.grading.verify import verify as run_trials
+
+    level = _level(sandbox, no_sandbox=False)
+    chosen = _course(course)
+    verdicts = []
+    with contextlib.closing(
+        run_trials(chosen, slugs or chosen.sheet.exercises, workers or _cores(), level, flowers)
+    ) as running:
+        for verdict in running:
+            verdicts.append(verdict)
+            if not as_json:
+                mark = ("✗ ", "bold red") if verdict.problems else ("✓ ", "green")
+                lost = ", ".join(sorted(verdict.trial.loses)) or "nothing"
+                said = f"{verdict.trial.slug} {verdict.trial.name}: {_short(verdict.grade)}, must lose {lost}"
+                out.print(Text.assemble(mark, said), soft_wrap=True)
+                for problem in verdict.problems:
+                    out.print(Text(f"    {problem}", "red"), soft_wrap=True)
+    failed = sum(bool(verdict.problems) for verdict in verdicts)
+    if as_json:
+        _print_json([verdict.as_json() for verdict in verdicts])
+    else:
+        out.print(f"{len(verdicts)} trials, {failed} not as they must be.", style="red" if failed else "green")
+    raise typer.Exit(FAILED if failed else DONE)
+
+
+@app.command("sample-course")
+def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
+    """Write the sample course: twelve submissions, good, wrong, hostile and broken, to try `netlens grade` on."""
+    from netlens_core.grading.sample import build_sample_course
+
+    out.print(Text(f"Sample course: {build_sample_course(folder)}"), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

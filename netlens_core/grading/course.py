@@ -1,0 +1,237 @@
+"""A course on disk: `course.yaml`, its exercises, and what students handed in; laid out as nbgrader lays it out.
+
+course.yaml                            target network, jury, seed, order of exercises
+submitted/<student>/<slug>/…           one notebook, Python file or zip each
+assignments/  graders/                 the exercises; those that netlens ships need not be copied
+release/<slug>/…                       made by `netlens release`
+.netlens/                              secret, grades, pictures, hidden inputs: never handed out
+reports/  grades/                      views of the grades, rebuilt at will
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from platformdirs import user_cache_path
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+import netlens_core
+from netlens_core.grading.exercise import CourseError, Exercise, read_exercise, read_yaml
+from netlens_core.grading.inputs import TargetSource, student_seed, with_materials
+from netlens_core.grading.store import Store, write_atomically
+
+
+class NetworkNames(BaseModel):
+    """The networks of a course."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    jury: list[str] = Field(min_length=1)
+
+
+class CourseSheet(BaseModel):
+    """What stands in `course.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(min_length=1, max_length=200)
+    language: str = "en"
+    seed: int = Field(ge=0)
+    networks: NetworkNames
+    exercises: list[str] = Field(min_length=1)
+
+    @field_validator("exercises")
+    @classmethod
+    def _slugs(cls, value: list[str]) -> list[str]:
+        for slug in value:
+            if not slug.isidentifier():
+                raise ValueError(f"{slug!r} is not a slug: one word of letters, digits and underscores")
+        if len(set(value)) < len(value):
+            raise ValueError("an exercise is listed twice")
+        return value
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A folder in which a student handed in one exercise."""
+
+    student: str
+    slug: str
+    folder: Path
+
+
+def shipped_course() -> Path:
+    """The course that comes with netlens: beside the package in a checkout, inside it when installed.
+
+    Raises CourseError where neither is there.
+    """
+    package = Path(netlens_core.__file__).parent
+    for folder in (package.parent, package / "_course"):
+        if (folder / "course.yaml").is_file() and (folder / "assignments").is_dir():
+            return folder
+    raise CourseError(f"the exercises of netlens are missing beside {package}: install netlens again")
+
+
+def cache_folder() -> Path:
+    """Where forged noise and fingerprints are kept between runs (NETLENS_CACHE sets another place)."""
+    return Path(os.environ.get("NETLENS_CACHE") or user_cache_path("netlens"))
+
+
+class Course:
+    """A course folder; secret, grades and hidden inputs lie in `hidden_folder` (`.netlens` in it by default).
+
+    Raises CourseError where its files are missing or wrong.
+    """
+
+    def __init__(self, folder: Path, hidden_folder: Path | None = None) -> None:
+        if not folder.is_dir():
+            raise CourseError(f"{folder} is not a folder: give the folder that holds course.yaml")
+        self.folder = folder
+        self.hidden_folder = hidden_folder or folder / ".netlens"
+        self.sheet = read_yaml(folder / "course.yaml", CourseSheet)
+
+    @classmethod
+    def shipped(cls) -> Course:
+        """The course that comes with netlens; its secret and inputs lie in the user's cache."""
+        return cls(shipped_course(), cache_folder() / "shipped")
+
+    # -- its parts -----------------------------------------------------------------------------------
+
+    @cached_property
+    def store(self) -> Store:
+        """The grades."""
+        return Store(self.hidden_folder)
+
+    @cached_property
+    def secret(self) -> str:
+        """What hidden inputs derive from; made at the first use and never handed out."""
+        path = self.hidden_folder / "secret"
+        with_owner_only = 0o600
+        try:
+            return path.read_text().strip() or self._new_secret(path, with_owner_only)
+        except FileNotFoundError:
+            return self._new_secret(path, with_owner_only)
+
+    @staticmethod
+    def _new_secret(path: Path, mode: int) -> str:
+        write_atomically(path, secrets.token_hex(32).encode())
+        path.chmod(mode)
+        return path.read_text().strip()
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Name -> SHA-256 of the weights installed here, for target and jury.
+
+        Raises CourseError where the course was released with other weights.
+        """
+        names = [self.sheet.networks.target, *self.sheet.networks.jury]
+        here = {name: fingerprint(name, cache_folder()) for name in names}
+        for name, released in self.released_fingerprints().items():
+            if here.get(name, released) != released:
+                raise CourseError(
+                    f"{name} has other weights here ({here[name][:12]}) than when {self.folder} was released "
+                    f"({released[:12]}): install those weights, or release the course again"
+                )
+        return here
+
+    def released_fingerprints(self) -> dict[str, str]:
+        """The fingerprints in `release/release.json`; empty before the first release."""
+        path = self.folder / "release" / "release.json"
+        try:
+            networks = json.loads(path.read_text())["networks"]
+            return {str(name): str(value) for name, value in networks.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CourseError(f"{path} is damaged ({error}): run `netlens release {self.folder}`") from None
+
+    def exercise(self, slug: str) -> Exercise:
+        """One exercise with its hidden and course-wide inputs made. Raises CourseError for an unknown one."""
+        if slug not in self.sheet.exercises:
+            raise CourseError(
+                f"{self.folder / 'course.yaml'} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
+            )
+        root = self.root(slug)
+        plain_exercise = read_exercise(slug, root / "assignments", root / "graders")
+        target = self.sheet.networks.target
+        source = TargetSource(target, self.fingerprints[target])
+        cache = self.hidden_folder / "inputs"
+        return with_materials(plain_exercise, self.sheet.seed, self.secret, source, cache)
+
+    def root(self, slug: str) -> Path:
+        """The folder whose `assignments`, `graders` and `reference_solutions` hold an exercise: own or shipped."""
+        return self.folder if (self.folder / "assignments" / slug).is_dir() else shipped_course()
+
+    def template(self, slug: str) -> Path:
+        """The template that students' notebooks are made from."""
+        return self.root(slug) / "assignments" / slug / "template.py"
+
+    def seed(self, student: str, slug: str) -> int:
+        """The seed of a student's inputs for an exercise."""
+        return student_seed(self.sheet.seed, student, slug)
+
+    # -- what was handed in --------------------------------------------------------------------------
+
+    def handed_in(self, slug: str | None = None, student: str | None = None) -> Iterator[HandedIn]:
+        """Every folder `submitted/<student>/<slug>/`, students in order, exercises as the course orders them.
+
+        Links are passed over: a submission lies in the course folder itself.
+        """
+        for folder in self._student_folders():
+            if student not in (None, folder.name):
+                continue
+            for name in self.sheet.exercises:
+                place = folder / name
+                if slug in (None, name) and place.is_dir() and not place.is_symlink():
+                    yield HandedIn(folder.name, name, place)
+
+    def students(self) -> list[str]:
+        """Names of all students who handed in anything."""
+        return [folder.name for folder in self._student_folders()]
+
+    def _student_folders(self) -> list[Path]:
+        submitted = self.folder / "submitted"
+        if not submitted.is_dir():
+            raise CourseError(
+                f"{submitted} is missing: put what students handed in into submitted/<student>/<exercise>/"
+            )
+        return sorted(
+            entry
+            for entry in submitted.iterdir()
+            if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
+        )
+
+
+def fingerprint(name: str, cache: Path) -> str:
+    """SHA-256 of a network's weights; remembered as long as the weight file and our reading of it stay the same.
+
+    The memory spares `netlens grade` from importing torch where nothing changed.
+    """
+    networks_source = Path(netlens_core.__file__).parent / "networks.py"
+    code = hashlib.sha256(networks_source.read_bytes()).hexdigest()[:16]
+    memory = cache / "fingerprints" / f"{hashlib.sha256(f'{name} {code}'.encode()).hexdigest()[:24]}.json"
+    try:
+        known = json.loads(memory.read_text())
+        if _state(Path(known["path"])) == known["state"]:
+            return str(known["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    from netlens_core.networks import load_network, network_source
+
+    value, path = load_network(name, device="cpu").fingerprint, network_source(name).path
+    content = {"fingerprint": value, "path": str(path), "state": _state(path)}
+    write_atomically(memory, json.dumps(content).encode())
+    return value
+
+
+def _state(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]

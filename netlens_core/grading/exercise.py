@@ -1,0 +1,221 @@
+"""An exercise as a plain value: what the student writes, what the grader measures, and with which inputs.
+
+An `Exercise` holds everything that a worker needs to grade a submission, grader files included as bytes. It can be
+pickled, hashed and sent to another machine; nobody who has one needs the course folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from netlens_core import NetlensError
+from netlens_core.grading.sandbox.limits import Limits
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Kind = Literal["image", "network", "integer", "ranking"]
+
+
+class CourseError(NetlensError, ValueError):
+    """Something in the course's own files is wrong; the message names the file and what to do."""
+
+
+class _Sheet(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FunctionSpec(_Sheet):
+    """A function that the student writes: the kinds of its arguments, in order, and of what it returns."""
+
+    arguments: dict[str, Kind]
+    returns: Literal["image", "ranking"]
+
+
+class InputSpec(_Sheet):
+    """An image that the grader or the student gets.
+
+    `draw: daisy` draws the procedural flower (of a `color`, or either), `draw: noise` forges noise that the target
+    network takes for `category`. `whose: student` depends on the student, `course` is the same for everybody and
+    released, `hidden` is derived from the course's secret and never released. `file` names the released picture.
+    """
+
+    draw: Literal["daisy", "noise"]
+    whose: Literal["student", "course", "hidden"]
+    category: str | None = None
+    color: Literal["white", "yellow"] | None = None
+    size: int = Field(default=224, ge=32, le=1024)
+    file: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_\-]+\.png$")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> InputSpec:
+        if (self.draw == "noise") != (self.category is not None):
+            raise ValueError("`category` belongs to `draw: noise`, and is needed there")
+        if self.draw == "noise" and self.color:
+            raise ValueError("`color` belongs to `draw: daisy`")
+        if self.draw == "noise" and self.whose == "student":
+            raise ValueError("noise takes long to forge: it is `whose: course` or `whose: hidden`")
+        if self.whose == "hidden" and self.file:
+            raise ValueError("a hidden input is never released: it has no `file`")
+        return self
+
+
+class ExerciseSheet(_Sheet):
+    """What stands in `exercise.yaml`."""
+
+    title: str = Field(min_length=1, max_length=200)
+    functions: dict[str, FunctionSpec]
+    answers: list[str] = Field(default_factory=list)
+    inputs: dict[str, InputSpec] = Field(default_factory=dict)
+    limits: Limits = Field(default_factory=Limits)
+
+    @field_validator("functions", "inputs")
+    @classmethod
+    def _identifiers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if not name.isidentifier() or name.startswith("_"):
+                raise ValueError(f"{name!r} is not a name that Python code can use")
+        return value
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check as its grader declares it: read from the source, without running it."""
+
+    name: str
+    description: str
+    points: float
+    manual: bool
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One unit of work, ready to grade.
+
+    Attributes:
+        slug: its one-word name.
+        sheet: title, functions, inputs and limits.
+        checks: what is graded, in the order of the marking scheme.
+        grader: file name -> source of the pytest file and its conftest.
+        materials: input name -> PNG bytes, for inputs that do not depend on the student.
+    """
+
+    slug: str
+    sheet: ExerciseSheet
+    checks: tuple[CheckSpec, ...]
+    grader: Mapping[str, bytes] = field(repr=False)
+    materials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def max_points(self) -> float:
+        """What a flawless submission earns."""
+        return sum(check.points for check in self.checks)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader and inputs."""
+        digest = hashlib.sha256(self.slug.encode())
+        digest.update(json.dumps(self.sheet.model_dump(mode="json"), sort_keys=True).encode())
+        for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
+            digest.update(f"\n{name} {len(data)}\n".encode() + data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Which networks judge: names, and the fingerprints that their weights must have.
+
+    Attributes:
+        target: the network that the exercise is about.
+        jury: networks that stand in for human eyes.
+        fingerprints: name -> SHA-256 (hex) of the weights, for target and jury.
+    """
+
+    target: str
+    jury: tuple[str, ...]
+    fingerprints: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Target first, then the jury."""
+        return (self.target, *self.jury)
+
+
+def read_exercise(slug: str, assignments: Path, graders: Path) -> Exercise:
+    """The exercise `slug` from a course's folders, its inputs not yet drawn.
+
+    Raises CourseError naming the file that is missing or wrong.
+    """
+    path = assignments / slug / "exercise.yaml"
+    sheet = read_yaml(path, ExerciseSheet)
+    grader_path = graders / f"test_{slug}.py"
+    files = {name: _read(graders / name) for name in ("conftest.py", grader_path.name)}
+    return Exercise(slug, sheet, _declared_checks(files[grader_path.name], grader_path), files)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """A YAML file checked against a pydantic model. Raises CourseError that names file, place and problem."""
+    try:
+        content = yaml.safe_load(_read(path).decode())
+        return model.model_validate({} if content is None else content)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()
+        ]
+        raise CourseError(f"{path}: " + "; ".join(problems)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise CourseError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CourseError(f"{path} is missing") from None
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _declared_checks(source: bytes, path: Path) -> tuple[CheckSpec, ...]:
+    try:
+        tree = ast.parse(source, str(path))
+    except SyntaxError as error:
+        raise CourseError(f"{path}, line {error.lineno}: {error.msg}") from None
+    checks = [
+        _declared_check(node, decorator, path)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "check"
+    ]
+    names = [check.name for check in checks]
+    if not checks or len(set(names)) < len(names):
+        raise CourseError(f"{path}: a grader has at least one @check, and no two of the same name")
+    return tuple(checks)
+
+
+def _declared_check(node: ast.FunctionDef, decorator: ast.Call, path: Path) -> CheckSpec:
+    where = f"{path}, line {node.lineno}: {node.name}"
+    keywords = {}
+    for keyword in decorator.keywords:
+        if keyword.arg in ("points", "manual"):
+            try:
+                keywords[keyword.arg] = ast.literal_eval(keyword.value)
+            except ValueError:
+                raise CourseError(f"{where}: write {keyword.arg} as a plain number or True") from None
+    points, description = keywords.get("points"), ast.get_docstring(node)
+    if not node.name.startswith("test_"):
+        raise CourseError(f"{where}: a check's name starts with test_")
+    if isinstance(points, bool) or not isinstance(points, int | float) or not 0 < points < 1e6:
+        raise CourseError(f"{where}: @check(points=...) needs a number of points above 0")
+    if not description:
+        raise CourseError(f"{where}: the docstring is missing; it is what the student reads")
+    return CheckSpec(node.name, " ".join(description.split()), float(points), bool(keywords.get("manual", False)))

@@ -1,0 +1,147 @@
+"""A class's grades: what was handed in, what is still to be graded, and views of what is known.
+
+Everything here is rebuilt from the course folder and the store; deleting `grades/` and `reports/` loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from netlens_core.grading.course import Course, HandedIn
+from netlens_core.grading.exercise import Networks
+from netlens_core.grading.grade import Grade
+from netlens_core.grading.intake import find_submission_file, read_submission_file
+from netlens_core.grading.pool import Work, grade_all
+from netlens_core.grading.report import GradedWork, write_reports
+from netlens_core.grading.store import grade_key, write_atomically
+from netlens_core.grading.unrun import refused
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one student handed in for one exercise, and the key under which its grade lies."""
+
+    student: str
+    slug: str
+    key: str
+    work: Work
+    refusal: str = ""
+
+
+class Gradebook:
+    """What a class handed in, joined with the grades in the store.
+
+    Args:
+        sandbox: the level that grades must have been made with.
+        slug, student: look at one exercise or one student only.
+
+    Raises CourseError where course files are missing or wrong.
+    """
+
+    def __init__(self, course: Course, sandbox: str, slug: str | None = None, student: str | None = None) -> None:
+        self.course = course
+        self.sandbox = sandbox
+        names = course.sheet.networks
+        self.networks = Networks(names.target, tuple(names.jury), course.fingerprints)
+        self.exercises = {name: course.exercise(name) for name in ([slug] if slug else course.sheet.exercises)}
+        self.entries = [self._entry(handed_in) for handed_in in course.handed_in(slug, student)]
+
+    def _entry(self, handed_in: HandedIn) -> Entry:
+        exercise = self.exercises[handed_in.slug]
+        seed = self.course.seed(handed_in.student, handed_in.slug)
+        data, _, refusal = _handed_in(handed_in.folder, handed_in.slug)
+        sha256 = hashlib.sha256(data or refusal.encode()).hexdigest()
+        work = Work(
+            label=f"{handed_in.student} · {handed_in.slug}",
+            sha256=sha256,
+            load=partial(_load, handed_in.folder, handed_in.slug),
+            exercise=exercise,
+            networks=self.networks,
+            seed=seed,
+            sandbox=self.sandbox,
+        )
+        key = grade_key(sha256, exercise.sha256, self.networks.fingerprints, seed, self.sandbox)
+        return Entry(handed_in.student, handed_in.slug, key, work, refusal)
+
+    def pending(self) -> list[Entry]:
+        """What has no grade yet, or only one that a fault of ours left unfinished."""
+        return [entry for entry in self.entries if not _settled(self.course.store.read(entry.key))]
+
+    def grade(self, pending: list[Entry], workers: int) -> Generator[tuple[Entry, Grade], None, None]:
+        """Grade what is pending and store each grade as soon as it is there."""
+        by_label = {entry.work.label: entry for entry in pending}
+        for entry in pending:
+            if entry.refusal:
+                work = entry.work
+                grade = refused(entry.refusal, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+                self.course.store.write(entry.key, grade)
+                yield entry, grade
+        works = [entry.work for entry in pending if not entry.refusal]
+        for work, grade in grade_all(works, workers):
+            entry = by_label[work.label]
+            self.course.store.write(entry.key, grade)
+            yield entry, grade
+
+    def graded(self) -> list[tuple[Entry, Grade]]:
+        """Every entry that has a grade, with it."""
+        found = ((entry, self.course.store.read(entry.key)) for entry in self.entries)
+        return [(entry, grade) for entry, grade in found if grade is not None]
+
+    def works(self) -> list[GradedWork]:
+        """The grades as reports want them."""
+        store = self.course.store
+        return [
+            GradedWork(
+                entry.student,
+                grade,
+                lambda name: store.picture_path(name).read_bytes(),
+                store.seconds(entry.key),
+            )
+            for entry, grade in self.graded()
+        ]
+
+    def write_views(self) -> Path:
+        """Write `grades/<student>/<slug>.json` and the HTML reports; returns the class's page."""
+        for entry, grade in self.graded():
+            content = grade_json(grade, entry.student, self.course.store.seconds(entry.key))
+            path = self.course.folder / "grades" / entry.student / f"{entry.slug}.json"
+            write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+        return write_reports(self.works(), self.course.sheet.title, self.course.folder / "reports", self.maximum())
+
+    def maximum(self) -> dict[str, float]:
+        """Exercise -> the most points that it gives."""
+        return {slug: exercise.max_points for slug, exercise in self.exercises.items()}
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """All grades as `netlens grade --json` prints them."""
+        return [grade_json(g, entry.student, self.course.store.seconds(entry.key)) for entry, g in self.graded()]
+
+
+def grade_json(grade: Grade, student: str, seconds: float) -> dict[str, Any]:
+    """A grade as the JSON that commands print: the stored grade, the student, and the seconds that it took."""
+    content = grade.model_dump(mode="json")
+    return {"exercise": content.pop("exercise"), "student": student, **content, "seconds": round(seconds, 3)}
+
+
+def _settled(grade: Grade | None) -> bool:
+    return grade is not None and not any(check.fault for check in grade.checks)
+
+
+def _handed_in(folder: Path, slug: str) -> tuple[bytes, str, str]:
+    """Content, file name and refusal (empty, or why there is no content)."""
+    found = find_submission_file(folder, slug)
+    if isinstance(found, str):
+        return b"", slug, found
+    read = read_submission_file(found)
+    return (b"", found.name, read) if isinstance(read, str) else (read, found.name, "")
+
+
+def _load(folder: Path, slug: str) -> tuple[bytes, str]:
+    data, name, _ = _handed_in(folder, slug)
+    return data, name

@@ -1,0 +1,158 @@
+"""Grading many submissions at once: one process a core, each with its own networks and warm sandbox.
+
+Workers only ever run `pipeline.grade`, a function of plain values; what they return is stored by the caller.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from netlens_core import NetlensError
+from netlens_core.grading.exercise import Exercise, Networks
+from netlens_core.grading.grade import Grade
+from netlens_core.grading.plain_text import plain
+from netlens_core.grading.unrun import lost
+
+_PR_SET_PDEATHSIG = 1
+GradeFunction = Callable[..., Grade]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One submission to grade. `load` reads it when its turn comes, so that a class never lies in memory at once."""
+
+    label: str
+    sha256: str
+    load: Callable[[], tuple[bytes, str]]
+    exercise: Exercise
+    networks: Networks
+    seed: int
+    sandbox: str
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def grade_all(
+    works: Iterable[Work], workers: int, grade: GradeFunction | None = None
+) -> Generator[tuple[Work, Grade], None, None]:
+    """Grade works in `workers` processes; pairs come back as they are finished.
+
+    `grade` is `pipeline.grade`, or another function of the same arguments that can be pickled.
+
+    A worker that dies takes no grade with it: what it held is tried once more, alone, and then marked as needing a
+    person. Stopping early (Ctrl-C, or closing the iterator) ends all processes at once.
+    """
+    waiting = deque(works)
+    suspects: deque[Work] = deque()
+    while waiting or suspects:
+        # After a crash what was in flight runs alone, one by one, which shows whose work it is that kills workers.
+        alone = bool(suspects)
+        batch = suspects if alone else waiting
+        unfinished: list[Work] = []
+        yield from _one_pool(batch, 1 if alone else min(workers, len(batch)), unfinished, grade)
+        if alone and unfinished:
+            culprit = unfinished[0]
+            yield culprit, _given_up(culprit)
+        else:
+            suspects.extend(unfinished)
+
+
+def _given_up(work: Work) -> Grade:
+    fault = "a worker process died twice while it graded this submission (killed, or out of memory)"
+    return lost(fault, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+
+
+def _one_pool(
+    batch: deque[Work], workers: int, unfinished: list[Work], grade: GradeFunction | None
+) -> Generator[tuple[Work, Grade], None, None]:
+    """Work through a batch until it is empty or a worker dies; what was in flight then goes to `unfinished`."""
+    running: dict[Future[Grade], Work] = {}
+    context = _context()
+    with _Executor(workers, context) as executor:
+        try:
+            while batch or running:
+                while batch and len(running) < workers:
+                    work = batch.popleft()
+                    running[executor.submit(_guarded, grade, *_arguments(work))] = work
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    graded = future.result()
+                    yield running.pop(future), graded
+        except BrokenProcessPool:
+            unfinished.extend(running.values())
+
+
+def _arguments(work: Work) -> tuple[Any, ...]:
+    data, name = work.load()
+    return data, work.exercise, work.networks, work.seed, name, work.sandbox
+
+
+def _guarded(
+    grade: GradeFunction | None,
+    data: bytes,
+    exercise: Exercise,
+    networks: Networks,
+    seed: int,
+    name: str,
+    sandbox: str,
+) -> Grade:
+    """Runs in a worker. A mistake of ours in one submission must not cost the others their grades."""
+    from netlens_core.grading import pipeline
+
+    try:
+        return (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
+    except NetlensError:  # holds for every submission, and tells the user what to do
+        raise
+    except Exception:
+        fault = plain(traceback.format_exc(limit=-8), 4000)
+        return lost(fault, hashlib.sha256(data).hexdigest(), exercise, networks, seed, sandbox)
+
+
+class _Executor(ProcessPoolExecutor):
+    """A pool whose processes end at once when it is left early."""
+
+    def __init__(self, workers: int, context: multiprocessing.context.BaseContext) -> None:
+        super().__init__(workers, mp_context=context, initializer=_prepare_worker)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            processes = multiprocessing.active_children()
+            for process in processes:
+                process.kill()  # its sandbox dies with it
+            for process in processes:
+                process.join(5)
+        self.shutdown(wait=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    # One thread each: OpenMP reads this when torch is first imported, and a forked process hangs without it.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["netlens_core.grading.pipeline"])
+    return context
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the parent, and die with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,35 @@
+"""What a submission may use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class Limits:
+    """Limits of one submission; they stand in `exercise.yaml`.
+
+    Attributes:
+        start_seconds: wall time for running the notebook's cells.
+        call_seconds: wall time for one call of one function.
+        total_seconds: wall time for everything, repeated starts included.
+        memory_mb: memory beyond what the warm process already uses, in MiB.
+        disk_mb: size of the working folder, in MiB.
+        processes: processes and threads.
+        output_mb: printed text, in MiB.
+        reply_mb: what one call may return, in MiB.
+    """
+
+    start_seconds: _Seconds = 60
+    call_seconds: _Seconds = 30
+    total_seconds: _Seconds = 120
+    memory_mb: Annotated[int, Field(ge=64, le=65536)] = 2048
+    disk_mb: Annotated[int, Field(ge=1, le=4096)] = 64
+    processes: Annotated[int, Field(ge=1, le=512)] = 32
+    output_mb: Annotated[int, Field(ge=1, le=64)] = 8
+    reply_mb: Annotated[int, Field(ge=1, le=256)] = 64

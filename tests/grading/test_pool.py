@@ -1,0 +1,75 @@
+"""The pool: every work comes back once, and a worker that dies takes no grade with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from netlens_core import NetlensError
+from netlens_core.grading.exercise import CheckSpec, Exercise, ExerciseSheet, Networks
+from netlens_core.grading.pool import Work, grade_all
+from netlens_core.grading.unrun import refused
+
+EXERCISE = Exercise(
+    "demo", ExerciseSheet(title="A test", functions={}), (CheckSpec("test_it", "It works.", 4.0, False),), {}
+)
+NETWORKS = Networks("lite0", ("lite1",), {"lite0": "0", "lite1": "1"})
+
+
+def work(name: str) -> Work:
+    return Work(name, "0" * 64, lambda: (name.encode(), f"{name}.py"), EXERCISE, NETWORKS, 1, "none")
+
+
+def grade_by_name(data, exercise, networks, seed, *, name, sandbox):
+    """Stands in for grading; what it does depends on the file's name."""
+    if name.startswith("killer"):
+        time.sleep(0.2)  # so that others are in flight
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("broken"):
+        raise ValueError("our own mistake")
+    if name.startswith("misused"):
+        raise NetlensError("install the weights")
+    if name.startswith("slow"):
+        time.sleep(60)
+    return refused(f"graded {name}", "0" * 64, exercise, networks, seed, sandbox)
+
+
+def run(names: list[str], workers: int = 2) -> dict[str, tuple[str, str]]:
+    pairs = list(grade_all([work(name) for name in names], workers, grade_by_name))
+    assert sorted(w.label for w, _ in pairs) == sorted(names)
+    return {w.label: (grade.checks[0].status, grade.message) for w, grade in pairs}
+
+
+def test_every_work_is_graded_once():
+    results = run([f"honest{i}" for i in range(7)])
+    assert results["honest3"] == ("failed", "graded honest3.py")
+
+
+def test_a_killed_worker_costs_only_its_own_submission_and_that_waits_for_a_person():
+    results = run(["honest0", "killer1", "honest1", "killer2", "honest2", "honest3"])
+    for name, (status, _) in results.items():
+        assert status == ("needs_manual_grade" if name.startswith("killer") else "failed"), name
+
+
+def test_a_mistake_of_ours_stops_nobody_else():
+    results = run(["broken", "honest0", "honest1"], workers=1)
+    assert results["broken"][0] == "needs_manual_grade"
+    assert results["honest1"][0] == "failed"
+
+
+def test_what_holds_for_every_submission_stops_the_run_with_its_message():
+    with pytest.raises(NetlensError, match="install the weights"):
+        run(["misused"])
+
+
+def test_leaving_early_ends_all_processes_at_once():
+    running = grade_all([work("honest"), work("slow1"), work("slow2")], 2, grade_by_name)
+    next(running)
+    started = time.monotonic()
+    running.close()
+    assert time.monotonic() - started < 20
+    assert not multiprocessing.active_children()

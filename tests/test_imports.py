@@ -1,0 +1,72 @@
+"""The rooms' rules, read from the sources: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KIT = ("__init__.py", "networks.py", "images.py", "daisies.py")
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, those imported inside functions included."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return names
+
+
+def files(*patterns: str) -> list[Path]:
+    found = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    assert found, patterns
+    return found
+
+
+def forbidden(path: Path, *prefixes: str) -> set[str]:
+    return {name for name in imported(path) if any(name == p or name.startswith(f"{p}.") for p in prefixes)}
+
+
+@pytest.mark.parametrize("path", files("netlens_core/methods/*.py", "netlens_core/measures/*.py"), ids=str)
+def test_methods_and_measures_know_nothing_of_grading(path):
+    assert not forbidden(path, "netlens_core.grading", "netlens_core.cli")
+
+
+@pytest.mark.parametrize("name", KIT)
+def test_the_student_kit_stands_alone(name):
+    allowed = {"netlens_core", "netlens_core.NetlensError", "netlens_core.images", "netlens_core.networks"}
+    ours = {name for name in imported(ROOT / "netlens_core" / name) if name.startswith("netlens_core")}
+    assert {
+        o for o in ours if o not in allowed and not o.startswith(("netlens_core.images.", "netlens_core.networks."))
+    } == set()
+
+
+@pytest.mark.parametrize("path", files("netlens_core/grading/**/*.py"), ids=str)
+def test_grading_never_imports_methods(path):
+    assert not forbidden(path, "netlens_core.methods")
+
+
+@pytest.mark.parametrize("path", files("graders/*.py"), ids=str)
+def test_graders_import_measures_and_the_check_decorator_only(path):
+    ours = {name for name in imported(path) if name.startswith("netlens_core")}
+    allowed = ("netlens_core.measures", "netlens_core.grading.judge")
+    assert all(name.startswith(allowed) for name in ours), ours
+    assert {name for name in ours if name.startswith("netlens_core.grading")} <= {
+        "netlens_core.grading.judge",
+        "netlens_core.grading.judge.check",
+    }
+
+
+@pytest.mark.parametrize("path", files("reference_solutions/**/*.py", "assignments/**/*.py"), ids=str)
+def test_solutions_and_templates_use_the_student_kit_only(path):
+    assert not forbidden(path, "netlens_core.grading", "netlens_core.measures", "netlens_core.methods")
+
+
+@pytest.mark.parametrize("path", files("netlens_core/grading/sandbox/inside/*.py"), ids=str)
+def test_what_runs_inside_the_sandbox_does_not_need_the_package(path):
+    assert not forbidden(path, "netlens_core.grading")

@@ -138,15 +138,15 @@ def _compose(seed: int, color: Color | None) -> _Bloom:
         lit, shaded = (1.0, 1.0, 0.97 - 0.02 * warm), (0.50, 0.55, 0.58)
         disc_lit, disc_shaded = (1.0, 0.84 - 0.10 * warm, 0.14), (0.60, 0.36, 0.02)
     else:
-        lit, shaded = (1.0, 0.90 - 0.06 * warm, 0.20), (0.78, 0.50, 0.02)
+        lit, shaded = (1.0, 0.91 - 0.06 * warm, 0.22), (0.68, 0.41, 0.01)
         disc_lit, disc_shaded = (0.96, 0.62 - 0.10 * warm, 0.08), (0.42, 0.20, 0.02)
     return _Bloom(
         seed=seed,
         color=chosen,
         center=(0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06)),
-        disc_radius=reach * rng.uniform(0.26, 0.33),
+        disc_radius=reach * rng.uniform(0.29, 0.36),
         tilt=tilt,
-        squash=rng.uniform(0.84, 1.0),
+        squash=rng.uniform(0.87, 1.0),
         light=(math.cos(light), math.sin(light)),
         lit=lit,
         shaded=shaded,
@@ -160,7 +160,7 @@ def _compose(seed: int, color: Color | None) -> _Bloom:
 def _compose_petals(rng: np.random.Generator, reach: float) -> Iterator[_Petal]:
     """Two whorls, each in a random order, the upper one a little shorter and between the lower one's petals."""
     count = int(rng.integers(15, 23))
-    width = reach * rng.uniform(1.75, 2.15) / count
+    width = reach * rng.uniform(1.35, 1.75) / count
     start = rng.uniform(0, 2 * math.pi)
     for whorl in (0, 1):
         for place in rng.permutation(count):
@@ -169,7 +169,7 @@ def _compose_petals(rng: np.random.Generator, reach: float) -> Iterator[_Petal]:
                 length=reach * rng.uniform(0.90, 1.0) * (1 - 0.06 * whorl),
                 width=width * rng.uniform(0.9, 1.1),
                 bend=rng.normal(0, 0.035),
-                notch=rng.uniform(0, 0.05),
+                notch=rng.uniform(0, 0.02),
                 brightness=(0.90, 1.0)[whorl] + rng.normal(0, 0.025),
             )
 
@@ -249,7 +249,7 @@ def _paint_blade(canvas: Array, rng: np.random.Generator, lean: float, color: Ar
     side = canvas.shape[1]
     foot = rng.uniform(-0.05, 1.05), rng.uniform(0.0, 1.3)
     angle, length = -math.pi / 2 + lean + rng.normal(0, 0.45), rng.uniform(0.15, 0.5)
-    across, soft = rng.uniform(0.006, 0.022), rng.uniform(0.006, 0.020)
+    across, soft = rng.uniform(0.006, 0.022), rng.uniform(0.012, 0.030)
     ahead = math.cos(angle), math.sin(angle)
     tip = foot[0] + length * ahead[0], foot[1] + length * ahead[1]
     pad = across + soft
@@ -262,7 +262,7 @@ def _paint_blade(canvas: Array, rng: np.random.Generator, lean: float, color: Ar
     along = np.clip((x * np.float32(ahead[0]) + y * np.float32(ahead[1])) / np.float32(length), 0, 1)
     aside = np.abs(y * np.float32(ahead[0]) - x * np.float32(ahead[1]))
     inside = np.float32(across) * (np.float32(1) - np.float32(0.8) * along) - aside
-    cover = np.float32(0.75) * _ramp(inside, -soft, soft) * _ramp(along, 0.0, 0.1) * (1 - _ramp(along, 0.8, 1.0))
+    cover = np.float32(0.6) * _ramp(inside, -soft, soft) * _ramp(along, 0.0, 0.1) * (1 - _ramp(along, 0.8, 1.0))
     canvas[:, rows, columns] += cover * (color[:, None, None] - canvas[:, rows, columns])
 
 
@@ -275,6 +275,13 @@ def _in_flower(bloom: _Bloom, x: Array, y: Array) -> tuple[Array, Array]:
     x, y = x - np.float32(bloom.center[0]), y - np.float32(bloom.center[1])
     lean = (x * np.float32(c) + y * np.float32(s)) * np.float32(stretch)
     return x + lean * np.float32(c), y + lean * np.float32(s)
+
+
+def _in_picture(bloom: _Bloom, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the flower's own plane lies in the picture: the inverse of `_in_flower`."""
+    c, s = math.cos(bloom.tilt), math.sin(bloom.tilt)
+    lean = (x * c + y * s) * (bloom.squash - 1)
+    return bloom.center[0] + x + lean * c, bloom.center[1] + y + lean * s
 
 
 def _paint_petal(canvas: _Canvas, bloom: _Bloom, petal: _Petal) -> None:
@@ -303,15 +310,9 @@ def _paint_petal(canvas: _Canvas, bloom: _Bloom, petal: _Petal) -> None:
 
 def _petal_box(bloom: _Bloom, petal: _Petal) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a box around a petal; the lean only ever shrinks a flower."""
-    tip = petal.length * math.cos(petal.angle), petal.length * math.sin(petal.angle)
-    c, s, shrink = math.cos(bloom.tilt), math.sin(bloom.tilt), bloom.squash - 1
-    lean = (tip[0] * c + tip[1] * s) * shrink
-    tip = tip[0] + lean * c, tip[1] + lean * s
-    pad = 1.6 * petal.width + abs(petal.bend) * petal.length
-    (left, right), (top, bottom) = (
-        (middle + min(0.0, end) - pad, middle + max(0.0, end) + pad) for middle, end in zip(bloom.center, tip, strict=True)
-    )
-    return left, top, right, bottom
+    (cx, cy), pad = bloom.center, 1.6 * petal.width + abs(petal.bend) * petal.length
+    x, y = _in_picture(bloom, petal.length * math.cos(petal.angle), petal.length * math.sin(petal.angle))
+    return min(cx, x) - pad, min(cy, y) - pad, max(cx, x) + pad, max(cy, y) + pad
 
 
 def _petal_depth(petal: _Petal, along: Array, aside: Array) -> Array:
@@ -350,7 +351,10 @@ def _paint_disc(canvas: _Canvas, bloom: _Bloom) -> None:
     distance = np.sqrt(px * px + py * py) / radius
     cover = canvas.coverage((1 - distance) * radius)
     shadow = np.float32(0.45) * (1 - _ramp(distance, 0.85, 1.45))
-    shade = _disc_shade(canvas, bloom, px / radius, py / radius, distance)
+    # Light on a dome: florets stand out of the dark between them, the far side and the rim turn away.
+    towards = (px * np.float32(bloom.light[0]) + py * np.float32(bloom.light[1])) / radius
+    shade = np.float32(0.15) + np.float32(0.75) * _floret_heights(canvas, bloom, rows, columns)
+    shade = np.clip(shade + np.float32(0.22) * towards - np.float32(0.25) * _ramp(distance, 0.75, 1.0), 0, 1)
     for channel, lit, shaded in zip(canvas.colors, bloom.disc_lit, bloom.disc_shaded, strict=True):
         part = channel[rows, columns]
         part *= 1 - shadow * np.float32(1 - 0.5 * shaded)
@@ -359,20 +363,23 @@ def _paint_disc(canvas: _Canvas, bloom: _Bloom) -> None:
     canvas.petals[rows, columns] *= 1 - cover
 
 
-def _disc_shade(canvas: _Canvas, bloom: _Bloom, px: Array, py: Array, distance: Array) -> Array:
-    """Light from each sample of the disc, 0 to 1; px, py in radii from the centre."""
+def _floret_heights(canvas: _Canvas, bloom: _Bloom, rows: slice, columns: slice) -> Array:
+    """Height of the florets over a window of the canvas, 0 to 1: bumps on the spiral of a sunflower's seeds."""
     rng = bloom.generator("disc")
-    height: Array = np.zeros(px.shape, np.float32)
-    spacing = 1 / math.sqrt(bloom.florets)
-    x, y = px, py
+    heights: Array = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    spacing = bloom.disc_radius / math.sqrt(bloom.florets)
     for floret in range(bloom.florets):
         r, angle = math.sqrt((floret + 0.5) / bloom.florets), floret * _GOLDEN_ANGLE
-        fx, fy = r * math.cos(angle), r * math.sin(angle)
-        size = spacing * (0.85 + 0.35 * r) * rng.uniform(0.9, 1.15)
-        dx, dy = x - np.float32(fx), y - np.float32(fy)
-        bump = 1 - (dx * dx + dy * dy) / np.float32(size * size)
-        np.maximum(height, bump * np.float32(rng.uniform(0.8, 1.0)), out=height)
-    lit = px * np.float32(bloom.light[0]) + py * np.float32(bloom.light[1])
-    shade = np.float32(0.15) + np.float32(0.75) * height + np.float32(0.22) * lit
-    shade -= np.float32(0.25) * _ramp(distance, 0.75, 1.0)
-    return np.clip(shade, 0, 1)
+        x, y = (bloom.disc_radius * r * part for part in (math.cos(angle), math.sin(angle)))
+        size, top = spacing * (0.85 + 0.35 * r) * rng.uniform(0.9, 1.15), rng.uniform(0.8, 1.0)
+        cx, cy = _in_picture(bloom, x, y)
+        in_rows, in_columns, across, down = canvas.window(cx - size, cy - size, cx + size, cy + size)
+        px, py = _in_flower(bloom, across, down)
+        dx, dy = px - np.float32(x), py - np.float32(y)
+        bump = (1 - (dx * dx + dy * dy) / np.float32(size * size)) * np.float32(top)
+        part = heights[
+            in_rows.start - rows.start : in_rows.stop - rows.start,
+            in_columns.start - columns.start : in_columns.stop - columns.start,
+        ]
+        np.maximum(part, bump, out=part)
+    return heights

@@ -15,7 +15,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 from netlens_core.images import to_8bit
 
 Color = Literal["white", "yellow"]
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # float32 throughout; numpy's stubs lose it in arithmetic with plain numbers
 Rgb = tuple[float, float, float]
 
 COLORS: tuple[Color, ...] = ("white", "yellow")
@@ -185,8 +185,8 @@ class _Canvas:
         self.samples = 1 if size > 512 else max(2, math.ceil(_MEADOW_SIZE / size))
         self.side = size * self.samples
         self.colors = np.stack([_enlarge(channel, self.side) for channel in backdrop])
-        self.petals: Array = np.zeros((self.side, self.side), np.float32)
-        self.disc: Array = np.zeros((self.side, self.side), np.float32)
+        self.petals = np.zeros((self.side, self.side), np.float32)
+        self.disc = np.zeros((self.side, self.side), np.float32)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice, Array, Array]:
         """Rows and columns that hold a box given in units; x (1, w) and y (h, 1) of their sample centres."""
@@ -333,7 +333,7 @@ def _petal_depth(petal: _Petal, along: Array, aside: Array) -> Array:
 
 def _petal_shade(petal: _Petal, along: Array, aside: Array, across_light: float) -> Array:
     """How much light a petal returns, 0 to 1: cupped, grooved along, darker towards the disc."""
-    groove = aside * np.float32(1.6)
+    groove: Array = aside * np.float32(1.6)
     groove = groove - np.round(groove)
     shade = np.float32(petal.brightness) - np.float32(0.16) * aside * aside
     shade += np.float32(0.10 * across_light) * aside

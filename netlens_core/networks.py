@@ -9,12 +9,15 @@ A `Network` is called with images in [0, 1]; it resizes and normalises by itself
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
+import http.client
 import importlib.util
 import os
 import pickle
-import urllib.error
+import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -23,6 +26,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from netlens_core import NetlensError
 from netlens_core.images import resize
@@ -191,8 +195,6 @@ class Network:
 
     def to(self, device: str | torch.device) -> Network:
         """A copy whose weights live on another device."""
-        import copy
-
         return replace(self, module=copy.deepcopy(self.module).to(device))
 
 
@@ -212,10 +214,6 @@ def _fold_batch_norms(network: Network) -> nn.Module:
 
     Which norm follows which convolution is read from one forward pass, not guessed from names.
     """
-    import copy
-
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
     module = copy.deepcopy(network.module)
     produced: dict[int, tuple[str, Tensor]] = {}
     pairs: dict[str, str] = {}
@@ -333,7 +331,7 @@ def _load_torchvision(name: str) -> Network:
 
     weights, source = _torchvision_weights(name), network_source(name)
     if not source.available:
-        _download(name, weights, source)
+        _download(name, source)
     module = torchvision.models.get_model(name, weights=None)
     state = {k: v.float() if v.is_floating_point() else v for k, v in _read_state(source).items()}
     _load_checked(module, state, source)
@@ -378,7 +376,7 @@ def _read_state(source: NetworkSource) -> dict[str, Tensor]:
     return state
 
 
-def _download(name: str, weights: Any, source: NetworkSource) -> None:
+def _download(name: str, source: NetworkSource) -> None:
     ways = (
         f"the weights of {name} are not on this machine ({source.path}). Either connect to the internet and try "
         f"again, or download {source.origin} elsewhere and save it under that path (TORCH_HOME sets the folder), "
@@ -387,6 +385,12 @@ def _download(name: str, weights: Any, source: NetworkSource) -> None:
     if os.environ.get("NETLENS_OFFLINE"):
         raise WeightsUnavailableError(ways)
     try:
-        torch.hub.load_state_dict_from_url(weights.url, map_location="cpu", check_hash=True, weights_only=True)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        source.path.parent.mkdir(parents=True, exist_ok=True)
+        # Written under another name and renamed once its hash is right: no half a file stays behind. The start of the
+        # SHA-256 stands in torchvision's file names, as in alexnet-owt-7be5be79.pth.
+        found = re.search(r"-([a-f0-9]{8,})\.", source.path.name)
+        torch.hub.download_url_to_file(
+            source.origin, str(source.path), found[1] if found else None, progress=sys.stderr.isatty()
+        )
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise WeightsUnavailableError(f"{ways} (The download said: {error})") from None

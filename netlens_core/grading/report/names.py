@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SAFE = re.compile(r"(?=.{1,64}$)[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _LIKE_OURS = re.compile(r".*-[0-9a-f]{16}")
 # Windows takes these for devices, whatever their ending; `index` is the class's page.
 _TAKEN = {"index", "con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}
@@ -24,7 +24,7 @@ def page_names(students: Iterable[str]) -> dict[str, str]:
 
 
 def _stem(student: str, alone: bool) -> str:
-    reserved = student.casefold() in _TAKEN or _LIKE_OURS.fullmatch(student.lower())
+    reserved = student.casefold().split(".")[0] in _TAKEN or _LIKE_OURS.fullmatch(student.lower())
     if alone and not reserved and _SAFE.fullmatch(student):
         return student
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", student[:200])[:40].strip("-").lower()

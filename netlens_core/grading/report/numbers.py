@@ -21,7 +21,7 @@ def number(value: float | str, digits: int = 3) -> str:
     sign = "−" if value < 0 else ""
     if size < 1e9 and size == int(size):
         text = f"{int(size):,}"
-    elif 1e-3 <= size < 1e6:
+    elif 1e-4 <= size < 1e6:
         text = f"{size:,.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
@@ -57,30 +57,19 @@ def measured(measurement: Measurement) -> str:
     value = measurement.value
     if isinstance(value, str):
         return f"“{value}”" if isinstance(measurement.equal_to, str) else value
-    limits = [
-        limit
-        for limit in (measurement.at_least, measurement.at_most, measurement.equal_to, measurement.partial_from)
-        if isinstance(limit, float) and limit != value
-    ]
-    shown = ""
-    for digits in range(3, _STORED_DIGITS + 1):
-        shown = number(value, digits)
-        if all(shown != number(limit, _STORED_DIGITS) for limit in limits):
-            break
-    return shown
+    return number(value, _digits(measurement))
 
 
 def requirement(measurement: Measurement) -> str:
     """What was required, in words: `at least 0.95`."""
+    digits = _digits(measurement)
     if measurement.at_least is not None:
-        return f"at least {number(measurement.at_least, _STORED_DIGITS)}"
+        return f"at least {number(measurement.at_least, digits)}"
     if measurement.at_most is not None:
-        return f"at most {number(measurement.at_most, _STORED_DIGITS)}"
+        return f"at most {number(measurement.at_most, digits)}"
     if isinstance(measurement.equal_to, str):
-        return f"“{measurement.equal_to}”"
-    if measurement.equal_to is not None:
-        return f"exactly {number(measurement.equal_to, _STORED_DIGITS)}"
-    return ""
+        return f"exactly “{measurement.equal_to}”"
+    return "" if measurement.equal_to is None else f"exactly {number(measurement.equal_to, digits)}"
 
 
 def partly(measurement: Measurement) -> str:
@@ -88,7 +77,16 @@ def partly(measurement: Measurement) -> str:
     if measurement.partial_from is None:
         return ""
     side = "above" if measurement.at_least is not None else "below"
-    return f"part of the points {side} {number(measurement.partial_from, _STORED_DIGITS)}"
+    return f"part of the points {side} {number(measurement.partial_from, _digits(measurement))}"
+
+
+def _digits(measurement: Measurement) -> int:
+    """Significant digits with which different numbers look different: three, more where they are close."""
+    limits = (measurement.at_least, measurement.at_most, measurement.equal_to, measurement.partial_from)
+    # Stored values have six digits, limits may have more.
+    numbers = {float(f"{x:.{_STORED_DIGITS}g}") for x in (measurement.value, *limits) if isinstance(x, float)}
+    enough = (n for n in range(3, _STORED_DIGITS) if len({number(x, n) for x in numbers}) == len(numbers))
+    return next(enough, _STORED_DIGITS)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _range(value: float, required: float, start: float) -> tuple[float, float]:
     span = abs(required - start) or abs(required) or 1.0
     room = span if start == required else span * 0.6
     low, high = min(required, start) - room, max(required, start) + room
-    low, high = min(low, max(value, low - 5 * span)), max(high, min(value, high + 5 * span))
+    low, high = min(low, max(value, low - 12 * span)), max(high, min(value, high + 12 * span))
     # Numbers that are never negative, and shares, end where they end by nature.
     given = (value, required, start)
     if min(given) >= 0:

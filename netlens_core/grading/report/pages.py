@@ -12,9 +12,7 @@ from netlens_core.grading.report.work import GradedWork, exercises_of, students_
 from netlens_core.grading.store import write_atomically
 
 
-def write_reports(
-    works: Sequence[GradedWork], course_title: str, folder: Path, maximum: Mapping[str, float]
-) -> Path:
+def write_reports(works: Sequence[GradedWork], course_title: str, folder: Path, maximum: Mapping[str, float]) -> Path:
     """Write `index.html`, the class's page for course staff, and a page for each student; returns the former.
 
     Args:

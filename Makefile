@@ -1,0 +1,34 @@
+# make grade · make test · make bench · make release: each sets up what it needs first (setup.sh; quick when done).
+SHELL := bash
+BIN := .venv/bin
+COURSE := sample_course
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: grade test test-fast bench release setup clean
+
+grade: setup  ## build the sample course, grade it, print a table and where the report is
+	@$(BIN)/netlens sample-course $(COURSE)
+	@$(BIN)/netlens grade $(COURSE)
+
+test: setup  ## linter, formatter, types and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST)
+
+test-fast: setup  ## the tests without the slow ones
+	$(PYTEST) -m "not slow"
+
+bench:  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
+	@./setup.sh test bench
+	$(BIN)/python benchmarks/grading.py
+
+release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/netlens release .
+
+setup:
+	@./setup.sh
+
+clean:  ## what was made here, but not .venv and not grades of your own courses
+	rm -rf $(COURSE) dist build release .pytest_cache .mypy_cache .ruff_cache .hypothesis

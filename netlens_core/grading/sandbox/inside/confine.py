@@ -1,0 +1,120 @@
+"""Linux confinement through ctypes: namespaces, mounts, resource limits, capabilities, Landlock.
+
+Sources: namespaces(7), landlock(7), capabilities(7), setrlimit(2). Every function raises OSError where a lock fails.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+libc = ctypes.CDLL(None, use_errno=True)
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 1 << 26, 1 << 27, 1 << 28, 1 << 29, 1 << 30
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_NOSUID_NODEV_NOEXEC = 14
+
+
+def checked(result: int, what: str) -> int:
+    """The result of a system call. Raises OSError where it is negative."""
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+    return result
+
+
+def prctl(*arguments: int) -> None:
+    """prctl(2)."""
+    checked(libc.prctl(*[ctypes.c_ulong(argument) for argument in arguments]), f"prctl {arguments[0]}")
+
+
+def mount(kind: str, place: str, data: str = "") -> None:
+    """Mount a file system of a kind (proc, tmpfs): no set-uid, no devices, no execution."""
+    name = kind.encode()
+    checked(libc.mount(name, place.encode(), name, _NOSUID_NODEV_NOEXEC, data.encode()), f"mount {place}")
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces."""
+    checked(libc.unshare(flags), "unshare")
+
+
+def become_user(uid: int) -> None:
+    """Give up root for good: kernel uid 0 would escape process limits and own the host's files."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    prctl(PR_SET_DUMPABLE, 1)  # else /proc/self stays owned by real root
+
+
+def new_user(inside: int, more: int = 0) -> None:
+    """Enter a fresh user namespace in which our one user has the number `inside`; other new namespaces with it."""
+    uid, gid = os.getuid(), os.getgid()
+    unshare(NEWUSER | more)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {uid} 1"), ("gid_map", f"{inside} {gid} 1")):
+        Path(f"/proc/self/{name}").write_text(text)
+
+
+def private_world(work: str, disk_bytes: int) -> None:
+    """Own mounts, IPC, network and host name; size-limited memory disks for work folder and /dev/shm; own /proc."""
+    unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
+    mount("proc", "/proc")
+    mount("tmpfs", work, f"size={disk_bytes},nr_inodes=8192,mode=700")
+    mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")
+    new_user(1000)  # not even root of the namespaces it lives in
+
+
+def limit_resources(memory_bytes: int, cpu_seconds: int, processes: int, disk_bytes: int) -> None:
+    """Resource limits; memory is a budget beyond what is mapped already, since torch maps gigabytes."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = {
+        "AS": mapped + memory_bytes,
+        "CPU": cpu_seconds,
+        "NPROC": processes,
+        "FSIZE": disk_bytes,
+        "NOFILE": 256,
+        "CORE": 0,
+        "MEMLOCK": 0,
+        "MSGQUEUE": 0,
+        "SIGPENDING": 256,
+    }
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def drop_capabilities() -> None:
+    """No capabilities, and none to be gained by running a program."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    checked(libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)), "capset")
+
+
+# -- Landlock: system calls 444 to 446 on every architecture ---------------------------------------------
+
+_FS_ALL = 0xFFFF
+_FS_READ = 0b1101  # execute, read file, read folder
+_FS_OF_FILES = 0b1100000000000111
+# Rights that each version of the interface added: up to 1, 2, 3 to 4, and from 5 on.
+_FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
+
+
+def landlock_version() -> int:
+    """The kernel's Landlock interface: 0 or less where there is none."""
+    return int(libc.syscall(444, None, ctypes.c_size_t(0), 1))
+
+
+def landlock(read: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> None:
+    """Deny every file but these, all TCP, and, where the kernel can, signals and sockets that leave this domain."""
+    version = checked(landlock_version(), "landlock")
+    rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
+    attributes = struct.pack("QQQ", rights, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = checked(libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0), "landlock_create_ruleset")
+    for paths, access in ((read, _FS_READ), (write, _FS_ALL & ~1), (devices, _FS_OF_FILES & ~1)):
+        for path in filter(os.path.exists, paths):
+            place = os.open(path, os.O_PATH)
+            allowed = access & rights & (_FS_ALL if Path(path).is_dir() else _FS_OF_FILES)
+            checked(libc.syscall(445, ruleset, 1, struct.pack("=Qi", allowed, place), 0), f"landlock_add_rule {path}")
+            os.close(place)
+    checked(libc.syscall(446, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)

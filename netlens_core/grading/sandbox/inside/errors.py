@@ -1,0 +1,67 @@
+"""Exceptions of student code in words: short, limited to the notebook's own lines, robust against hostile ones."""
+
+from __future__ import annotations
+
+import traceback
+
+MAX_ERROR = 500  # characters
+MAX_TRACE_LINES = 12
+# What torch and the C library say when memory runs out.
+_OUT_OF_MEMORY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "failed to map segment")
+_STARTS_PROCESSES = {"fork", "_fork_exec", "_execute_child", "_launch", "fork_exec", "posix_spawn", "system", "popen"}
+_NEEDS_NETWORK = {"gaierror", "URLError", "ConnectionError", "HTTPError", "RemoteDisconnected"}
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line of at most about 600 characters; never raises, though its own text may."""
+    try:
+        name = str(type.__getattribute__(type(error), "__name__"))[:80]
+    except BaseException:
+        name = "An exception"
+    try:
+        text = str(error)[:MAX_ERROR]
+    except BaseException:
+        text = "(its message cannot be read)"
+    return (f"{name}: {text}" if text else name) + _hint(error, name)
+
+
+def _hint(error: BaseException, name: str) -> str:
+    """What a student who meets the sandbox's walls needs to know."""
+    try:
+        if name in _NEEDS_NETWORK:
+            return " (there is no network here)"
+        if type(error) in (PermissionError, BlockingIOError, RuntimeError):
+            frames = traceback.extract_tb(error.__traceback__)
+            if {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or ""):
+                return " (no processes are started here: leave out subprocesses, and use num_workers=0)"
+    except BaseException:
+        return ""
+    return ""
+
+
+def traced(error: BaseException) -> str:
+    """Where in the notebook an exception came from: the last lines of its own cells; never raises."""
+    try:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [
+            f"{frame.filename.strip('<>')}, line {frame.lineno}, in {frame.name}: {(frame.line or '')[:200]}"
+            for frame in frames
+            if frame.filename.startswith("<cell ")
+        ]
+        if isinstance(error, SyntaxError) and str(error.filename).startswith("<cell "):
+            lines.append(
+                f"{str(error.filename).strip('<>')}, line {error.lineno}: {str(error.text or '')[:200].strip()}"
+            )
+    except BaseException:
+        return ""
+    return "\n".join(lines[-MAX_TRACE_LINES:])[:4000]
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an exception says that the memory limit was hit."""
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, RuntimeError | OSError | ImportError):
+        return False
+    words = described(error)
+    return any(sign in words for sign in _OUT_OF_MEMORY)

@@ -1,0 +1,195 @@
+"""A notebook without a kernel: cells run in order through IPython, what each one shows is captured.
+
+Shell commands and installers are refused with a message; a cell that raises costs only itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from .errors import described, is_out_of_memory, traced
+
+MAX_TEXT = 64 * 1024  # characters of one kind of text in a cell
+MAX_OUTPUTS = 32  # outputs a cell
+MAX_PICTURE = 1 << 20  # bytes
+_DPI = 72
+_SHELL_MAGICS = ("system", "sx", "!", "bash", "sh", "cmd", "script", "perl", "ruby", "pypy", "python2")
+_INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
+_CUT = "\n… (more was printed)\n"
+
+
+class _Shown:
+    """What a cell shows, in order, bounded; streams of the same name in a row are one output."""
+
+    def __init__(self) -> None:
+        self.outputs: list[dict[str, Any]] = []
+        self._left = {"stdout": MAX_TEXT, "stderr": MAX_TEXT}
+
+    def printed(self, name: str, text: str) -> None:
+        left = self._left[name]
+        if left <= 0 or not text:
+            return
+        self._left[name] = left - len(text)
+        text = text if len(text) < left else text[:left] + _CUT
+        if self.outputs and self.outputs[-1]["kind"] == name:
+            self.outputs[-1]["parts"].append(text)
+        elif len(self.outputs) < MAX_OUTPUTS:
+            self.outputs.append({"kind": name, "parts": [text]})
+
+    def displayed(self, kind: str, data: Any) -> None:
+        text = str(data.get("text/plain", ""))[:MAX_TEXT]
+        picture = data.get("image/png")
+        if len(self.outputs) >= MAX_OUTPUTS or not (text or picture):
+            return
+        output: dict[str, Any] = {"kind": kind, "text": text}
+        if isinstance(picture, bytes):
+            output |= {"png": picture} if len(picture) <= MAX_PICTURE else {"text": f"{text} (picture too large)"}
+        self.outputs.append(output)
+
+    def plain(self) -> list[dict[str, Any]]:
+        return [
+            {"kind": entry["kind"], "text": "".join(entry["parts"])} if "parts" in entry else entry
+            for entry in self.outputs
+        ]
+
+
+class _Stream(io.TextIOBase):
+    """sys.stdout and sys.stderr while a cell runs."""
+
+    encoding = "utf-8"
+
+    def __init__(self, shown: _Shown, name: str) -> None:
+        self._shown = shown
+        self._name = name
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self._shown.printed(self._name, str(text))
+        return len(text)
+
+
+class Notebook:
+    """One IPython namespace. Made in the warm process; each submission gets a forked copy."""
+
+    def __init__(self) -> None:
+        quiet = Config()
+        quiet.HistoryManager.enabled = False  # else a thread writes to a database
+        quiet.InteractiveShell.colors = "nocolor"
+        quiet.DisplayFormatter.active_types = ["text/plain", "image/png"]
+        self._shell = InteractiveShell.instance(config=quiet)
+        self._shell.compile.get_code_name = lambda *_: f"<cell {self._number}>"  # type: ignore[method-assign]
+        for name in ("showtraceback", "showsyntaxerror", "showindentationerror", "_showtraceback"):
+            setattr(self._shell, name, lambda *_, **__: None)  # errors are reported once, by us
+        self._number = 0
+        self._refuse_shell()
+        self._use_figures()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The notebook's variables."""
+        return self._shell.user_ns
+
+    def _refuse_shell(self) -> None:
+        def command(line: str, *_: Any, **__: Any) -> None:
+            print(f"shell commands are not run here: {line}", file=sys.stderr)
+
+        def lines_of_command(line: str, *_: Any, **__: Any) -> list[str]:
+            command(line)
+            return []
+
+        def install(line: str, *_: Any) -> None:
+            print(f"packages are not installed here: {line}", file=sys.stderr)
+
+        for name in ("system", "system_raw", "system_piped"):
+            setattr(self._shell, name, command)
+        self._shell.getoutput = lines_of_command  # type: ignore[method-assign]
+        for kind in ("line", "cell"):
+            for name in _SHELL_MAGICS:
+                self._shell.register_magic_function(
+                    lambda line, cell="", name=name: command(f"{name} {line}".strip()), kind, name
+                )
+            for name in _INSTALLERS:
+                self._shell.register_magic_function(
+                    lambda line, cell="", name=name: install(f"{name} {line}".strip()), kind, name
+                )
+
+    def _use_figures(self) -> None:
+        """Figures are collected after each cell and at `plt.show()`, whichever backend the notebook asks for."""
+        import matplotlib
+
+        matplotlib.use("Agg")
+        matplotlib.rcParams["figure.max_open_warning"] = 0
+        from matplotlib import pyplot
+
+        pyplot.switch_backend("Agg")
+        pyplot.show = lambda *_, **__: None  # replaced while a cell runs
+        for name in ("matplotlib", "pylab"):
+            self._shell.register_magic_function(lambda line: None, "line", name)
+
+    def run(self, source: str, number: int) -> dict[str, Any]:
+        """Run one cell; what it showed, and how it failed if it did, as plain data."""
+        self._number = number
+        shown = _Shown()
+        quiet = source.rstrip().endswith(";")  # as in Jupyter, this hides the last value
+        with self._captured(shown, quiet):
+            result = self._shell.run_cell(source, store_history=False)
+            _collect_figures(shown)
+        error = result.error_before_exec or result.error_in_exec
+        return {
+            "cell": number,
+            "error": described(error) if error else None,
+            "trace": traced(error) if error else "",
+            "memory": is_out_of_memory(error),
+            "outputs": shown.plain(),
+        }
+
+    @contextlib.contextmanager
+    def _captured(self, shown: _Shown, quiet: bool) -> Iterator[None]:
+        from matplotlib import pyplot
+
+        shell, publisher, hook = self._shell, self._shell.display_pub, self._shell.display_trap.hook
+
+        class Publisher(type(publisher)):  # type: ignore[misc]
+            def publish(self, data: Any, *_: Any, **__: Any) -> None:
+                # Publishers may be entered twice: %%capture and the like replace this one for a while.
+                shown.displayed("display", data)
+
+        def show_value(value: Any) -> None:
+            if value is not None:
+                shell.user_ns["_"] = value
+                if not quiet:
+                    shown.displayed("result", shell.display_formatter.format(value)[0])
+
+        shell.display_pub = Publisher()
+        pyplot.show = lambda *_, **__: _collect_figures(shown)
+        out, err = _Stream(shown, "stdout"), _Stream(shown, "stderr")
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            shell.display_trap.hook = show_value
+            try:
+                yield
+            finally:
+                shell.display_trap.hook, shell.display_pub = hook, publisher
+
+
+def _collect_figures(shown: _Shown) -> None:
+    """Matplotlib's open figures as PNG, then closed, as a notebook shows them after a cell."""
+    try:
+        from matplotlib import pyplot
+
+        for number in pyplot.get_fignums()[:8]:
+            held = io.BytesIO()
+            figure = pyplot.figure(number)
+            figure.savefig(held, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None})
+            shown.displayed("display", {"text/plain": "<Figure>", "image/png": held.getvalue()})
+        pyplot.close("all")
+    except Exception as error:  # a figure that cannot be drawn is the student's own; the notebook goes on
+        shown.printed("stderr", f"a figure cannot be drawn: {described(error)}\n")

@@ -1,0 +1,106 @@
+"""A submission's own process: runs its notebook, then answers calls until the pipe closes.
+
+Everything that this process says is only a claim: student code runs beside it and may say whatever it likes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from . import wire
+from .errors import described, is_out_of_memory, traced
+from .notebook import Notebook
+from .values import Unsendable, plain_value
+
+REQUESTS, REPLIES = 4, 3  # file descriptors
+MAX_REQUEST = 256 << 20
+
+
+def serve(notebook: Notebook, work: str) -> None:
+    """Read the first request (files and cells), run the notebook, then answer one request after the other."""
+    with os.fdopen(REQUESTS, "rb") as requests, os.fdopen(REPLIES, "wb") as replies:
+        buffer = bytearray()
+        start = _next(requests, buffer)
+        _settle(work, start["files"])
+        for number, source in enumerate(start["cells"], 1):
+            reseed(start["seed"])
+            _send(replies, notebook.run(source, number))
+        _send(replies, {"ran": True})
+        while True:
+            request = _next(requests, buffer)
+            reseed(request["seed"])
+            _send(replies, {"id": request["id"], **_answered(notebook.names, request)})
+
+
+def _next(requests: BinaryIO, buffer: bytearray) -> dict[str, Any]:
+    while (frame := wire.take(buffer, MAX_REQUEST)) is None:
+        data = os.read(requests.fileno(), 1 << 20)
+        if not data:
+            os._exit(0)
+        buffer += data
+    content: dict[str, Any] = frame[0]
+    return content
+
+
+def _send(replies: BinaryIO, content: dict[str, Any]) -> None:
+    try:
+        frame = wire.pack(content)
+    except wire.WireError as error:
+        frame = wire.pack({"id": content.get("id"), "cell": content.get("cell"), "ok": False, "problem": str(error)})
+    replies.write(frame)
+    replies.flush()
+
+
+def _settle(work: str, files: dict[str, bytes]) -> None:
+    """Make the work folder home, and put the submission's files there."""
+    os.environ.update(HOME=work, TMPDIR=work, MPLCONFIGDIR=work)
+    tempfile.tempdir = None  # the warm process's choice is remembered in the module
+    os.chdir(work)
+    sys.path.insert(0, work)
+    for name, data in files.items():
+        Path(work, Path(name).name).write_bytes(data)
+
+
+def reseed(seed: int) -> None:
+    """Set every generator: forked processes inherit one state, and calls must not depend on those before."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+
+
+def _answered(names: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    name = request["name"]
+    if name not in names:
+        return {"ok": False, "missing": True}
+    try:
+        if request["kind"] == "variable":
+            return {"ok": True, "value": plain_value(names[name])}
+        if not callable(names[name]):
+            return {"ok": False, "missing": True}
+        arguments = [_argument(value) for value in request["arguments"]]
+        options = {key: _argument(value) for key, value in request["options"].items()}
+        value = names[name](*arguments, **options)
+        return {"ok": True, "value": plain_value(value)}
+    except Unsendable as error:
+        return {"ok": False, "problem": str(error)[:500]}
+    except BaseException as error:  # SystemExit too: a submission must not vanish
+        return {"ok": False, "error": described(error), "trace": traced(error), "memory": is_out_of_memory(error)}
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    if isinstance(value, dict) and value.keys() == {"$network"}:
+        from netlens_core.networks import load_network
+
+        return load_network(value["$network"], device="cpu")
+    return value

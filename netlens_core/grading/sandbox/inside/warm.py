@@ -1,0 +1,153 @@
+"""The warm process: lives in the sandbox, has imported torch and loaded networks, forks a child a submission.
+
+It never reads a byte of a submission: descriptors go straight to the child. So neither secrets nor hostile bytes ever
+enter the memory that is forked. What it says about a child (locked, how it ended) is the only thing believed.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from . import confine, syscalls
+
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+
+
+def main() -> None:
+    """Confine this process, warm up, say so, serve."""
+    config = json.loads(sys.argv[1])
+    control = socket.socket(fileno=config["control"])
+    full, as_root = config["level"] == "full", os.getuid() == 0 and config["level"] != "none"
+    if full and as_root:
+        confine.mount("proc", "/proc")  # bwrap's own is partly covered, which forbids nested ones
+    if as_root:
+        confine.become_user(config["uid"])
+    if full:
+        confine.new_user(0, confine.NEWNS | confine.NEWPID)
+        pid = os.fork()
+        if pid:  # only waits; without the control socket
+            control.close()
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
+        confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
+        confine.mount("proc", "/proc")
+    sys.path.insert(0, config["kit"])
+    notebook = _warmed(config["networks"])
+    gc.collect()
+    gc.freeze()  # keeps the collector from touching, and so copying, shared pages
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
+    shared = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.split()[1].startswith("rw-s")]
+    if threads != 1 or shared:
+        raise SystemExit(f"not safe to fork: {threads} threads, shared memory {shared}")
+    control.send(b'{"ready": true}')
+    _serve(control, config, notebook, full)
+
+
+def _warmed(networks: list[str]) -> Any:
+    """Import and load what submissions use, and use it once, so that children find it in shared memory."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+    import torch
+
+    from netlens_core.networks import load_network
+
+    from . import student
+    from .notebook import Notebook
+
+    torch.set_num_threads(1)
+    for name in networks:
+        network = load_network(name, device="cpu")
+        network.probabilities(torch.zeros(3, network.input_size, network.input_size))
+    notebook = Notebook()
+    student.reseed(0)
+    return notebook
+
+
+def _serve(control: socket.socket, config: dict[str, Any], notebook: Any, full: bool) -> None:
+    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    waiting = selectors.DefaultSelector()
+    waiting.register(control, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            if key.fileobj is control:
+                data, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
+                if not data:  # the grader is gone; our exit ends everything below us
+                    os._exit(0)
+                locked, said = os.pipe()
+                if full:  # the next child is process 1 of its own namespace
+                    confine.unshare(confine.NEWPID)
+                pid = os.fork()
+                if pid == 0:
+                    _child(json.loads(data), [*descriptors, said], config, notebook, full)
+                if full:
+                    confine.checked(confine.libc.setns(own_pids, confine.NEWPID), "setns")
+                pidfd = os.pidfd_open(pid)
+                socket.send_fds(control, [b"{}"], [pidfd])
+                waiting.register(pidfd, selectors.EVENT_READ, (pid, locked))
+                for descriptor in (*descriptors, said):
+                    os.close(descriptor)
+            else:
+                waiting.unregister(key.fileobj)
+                os.close(int(key.fd))
+                pid, locked = key.data
+                _, status, usage = os.wait4(pid, 0)
+                with os.fdopen(locked, "rb") as note:
+                    fully_locked = note.read() == b"locked"
+                report = {
+                    "exit": os.waitstatus_to_exitcode(status),
+                    "locked": fully_locked,
+                    "cpu_seconds": usage.ru_utime + usage.ru_stime,
+                    "memory_kib": usage.ru_maxrss,
+                }
+                control.send(json.dumps(report).encode())
+
+
+def _child(limits: dict[str, Any], descriptors: list[int], config: dict[str, Any], notebook: Any, full: bool) -> None:
+    """Keep only: 0 /dev/null, 1 and 2 the log, 3 replies, 4 requests, 5 the note that all locks hold. Then run."""
+    try:
+        null = os.open("/dev/null", os.O_RDONLY)
+        requests, replies, log, said = [os.dup2(fd, 100 + i) for i, fd in enumerate(descriptors)]
+        for target, descriptor in enumerate((null, log, log, replies, requests, said)):
+            os.dup2(descriptor, target)
+        os.closerange(6, 65536)
+        if config["level"] == "none":
+            os.setsid()
+        else:
+            _lock(limits, config, full)
+        os.chdir(limits["work"])
+        os.write(5, b"locked")
+        os.close(5)  # the submission never holds this end
+        from . import student
+
+        student.serve(notebook, limits["work"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _lock(limits: dict[str, Any], config: dict[str, Any], full: bool) -> None:
+    """Every lock of the level, or an exception: then no student code runs."""
+    work = limits["work"]
+    if full:
+        confine.private_world(work, limits["disk_bytes"])
+    Path("/proc/self/oom_score_adj").write_text("1000")
+    confine.limit_resources(limits["memory_bytes"], limits["cpu_seconds"], limits["processes"], limits["disk_bytes"])
+    confine.drop_capabilities()
+    readable = [*config["readable"], *(["/proc", "/tmp"] if full else [])]
+    confine.landlock(readable, [work, *(["/dev/shm"] if full else [])], DEVICES)
+    syscalls.deny_system_calls(unix_sockets=full)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What comes out of a sandbox, as plain values. Everything in them is only the submission's claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from netlens_core import NetlensError
+
+CallStatus = Literal["ok", "missing", "error", "timed_out", "crashed", "out_of_memory", "bad_reply", "fault"]
+
+
+class SandboxUnavailableError(NetlensError, RuntimeError):
+    """The sandbox does not start on this machine; the message tells why."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Stands for something that the sandbox has of its own: `Ref("network", "efficientnet_lite0")`."""
+
+    kind: Literal["network"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one call went.
+
+    Attributes:
+        status: "ok"; "missing" (no such function); "error" (it raised); a limit that was hit; "bad_reply" (a value
+            that has no plain form, or a forged reply); "fault" (ours).
+        value: plain data: None, bool, int, float, str, lists, dicts with text keys, numpy arrays. A claim.
+        message: words for the student; empty where status is "ok". Safe to print.
+    """
+
+    status: CallStatus
+    value: Any = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """What running one notebook cell gave.
+
+    Attributes:
+        error: the exception in one line, None where there was none.
+        traceback: where in the notebook it came from.
+        outputs: displays, each {"kind": "stdout"|"stderr"|"result"|"display", "text": str, "png": bytes (optional)}.
+    """
+
+    error: str | None = None
+    traceback: str = ""
+    outputs: list[dict[str, Any]] = field(default_factory=list)

@@ -1,0 +1,34 @@
+"""The mix is the flower alone."""
+
+LOSES = ["test_mix_fools_the_network", "test_mix_shows_the_flower"]
+
+# %%
+import torch
+from netlens_core.images import to_8bit
+
+
+def mix(flower, noise):
+    return flower
+
+
+def attack(network, flower, levels=3, steps=40):
+    network, daisy, budget = network.folded(), network.category_index("daisy"), levels / 255
+
+    def margin_of(image):
+        logits = network(image)[0]
+        return logits[daisy] - torch.cat([logits[:daisy], logits[daisy + 1 :]]).max()
+
+    change = torch.zeros_like(flower)
+    for _ in range(steps):
+        change.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(margin_of((flower + change).clamp(0, 1)), change)
+        with torch.no_grad():
+            change = (change - budget / 4 * gradient.sign()).clamp(-budget, budget)
+            image = to_8bit(flower + change)
+            if margin_of(image) < -4:
+                break
+    return image
+
+
+def craft(network, flower):
+    return attack(network, flower)

@@ -1,0 +1,13 @@
+"""Softmax along the wrong dimension: every category gets probability 1."""
+
+LOSES = ["test_what_is_it", "test_other_images"]
+
+
+# %%
+def classify(network, image, k=5):
+    values, places = network(image).softmax(dim=0)[0].topk(k)
+    return [(network.categories[place], value) for place, value in zip(places.tolist(), values.tolist())]
+
+
+# %%
+answers = {"resembles": "No: it is coloured noise, and nothing of a flamingo is to be seen in it."}

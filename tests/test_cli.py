@@ -1,0 +1,187 @@
+"""The command line as its users meet it: a class graded end to end, and every mistake told in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from netlens_core.grading.sample import build_sample_course
+
+slow = pytest.mark.slow
+
+
+def netlens(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "netlens_core.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, **environment})
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    """The sample course, graded once."""
+    folder = build_sample_course(tmp_path_factory.mktemp("course") / "sample")
+    done = netlens("grade", folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "said.txt").write_text(done.stdout + done.stderr)
+    return folder
+
+
+def grades(folder: Path) -> dict[tuple[str, str], dict]:
+    paths = (folder / "grades").glob("*/*.json")
+    return {(path.parent.name, path.stem): json.loads(path.read_text()) for path in paths}
+
+
+# -- a class ---------------------------------------------------------------------------------------------
+
+
+@slow
+def test_every_submission_of_the_sample_course_gets_a_grade(sample):
+    found = grades(sample)
+    assert len(found) == 12
+    full = {key: grade["max_points"] for key, grade in found.items()}
+    earned = {key: grade["points"] for key, grade in found.items()}
+    waiting = 1  # the written answer of `noise`
+    assert earned["ada", "noise"] == full["ada", "noise"] - waiting
+    assert earned["ben", "noise"] == earned["ada", "noise"]
+    assert earned["ada", "adversarial"] == earned["ben", "adversarial"] == full["ada", "adversarial"]
+    assert earned["emil", "noise"] == 0 and found["emil", "noise"]["status"] == "refused"
+    assert earned["mallory", "noise"] == 0 and found["mallory", "noise"]["status"] == "refused"
+    assert earned["mallory", "adversarial"] == 0
+    for wrong in [("chloe", "noise"), ("chloe", "adversarial"), ("dana", "adversarial"), ("emil", "adversarial")]:
+        assert earned[wrong] < full[wrong]
+    assert not [c["fault"] for grade in found.values() for c in grade["checks"] if c["fault"]]
+
+
+@slow
+def test_the_table_and_the_report_are_there(sample):
+    said = (sample / "said.txt").read_text()
+    assert "mallory" in said and "12 submissions" in said and "wait" in said
+    page = sample / "reports" / "index.html"
+    assert str(page) in said.replace("\n", "")
+    assert page.is_file() and len(list(page.parent.glob("*.html"))) == 7
+    assert "<script>alert" not in "".join(p.read_text() for p in page.parent.glob("*.html"))
+    assert "\x1b[2J" not in said
+
+
+@slow
+def test_grades_are_the_same_bit_for_bit_wherever_they_are_made(sample, tmp_path):
+    again = build_sample_course(tmp_path / "again")
+    assert netlens("grade", again, "--workers", 1).returncode == 0
+    stored = {path.name: path.read_bytes() for path in (sample / ".netlens" / "grades").glob("*/*.json")}
+    assert {path.name: path.read_bytes() for path in (again / ".netlens" / "grades").glob("*/*.json")} == stored
+    pictures = {path.name: path.read_bytes() for path in (sample / ".netlens" / "pictures").iterdir()}
+    assert {path.name: path.read_bytes() for path in (again / ".netlens" / "pictures").iterdir()} == pictures
+
+
+@slow
+def test_a_second_run_grades_nothing_and_a_changed_file_only_itself(sample, tmp_path):
+    folder = tmp_path / "course"
+    shutil.copytree(sample, folder)
+    assert "0 graded now" in netlens("grade", folder).stdout
+    notebook = folder / "submitted" / "ada" / "noise" / "noise.ipynb"
+    notebook.write_text(notebook.read_text() + "\n")
+    assert "1 graded now" in netlens("grade", folder).stdout
+    shutil.rmtree(folder / "grades")
+    shutil.rmtree(folder / "reports")
+    assert netlens("report", folder).returncode == 0
+    assert len(grades(folder)) == 12
+
+
+@slow
+def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
+    folder = build_sample_course(tmp_path / "course")
+    shutil.copytree(sample / ".netlens" / "inputs", folder / ".netlens" / "inputs")
+    command = [sys.executable, "-m", "netlens_core.cli", "grade", str(folder)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    while not list((folder / ".netlens" / "grades").glob("*/*.json")) and running.poll() is None:
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130 and "Stopped:" in said and "Traceback" not in said
+    before = {p: p.stat().st_mtime_ns for p in (folder / ".netlens" / "grades").glob("*/*.json")}
+    assert before
+    assert netlens("grade", folder).returncode == 0
+    assert all(path.stat().st_mtime_ns == made for path, made in before.items())
+    assert {k: g["points"] for k, g in grades(folder).items()} == {k: g["points"] for k, g in grades(sample).items()}
+    assert not processes_of(running.pid)
+
+
+def processes_of(group: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+@slow
+def test_one_student_or_exercise_alone(sample):
+    done = netlens("grade", sample, "--student", "ada", "--exercise", "noise", "--json")
+    [grade] = json.loads(done.stdout)
+    assert (grade["student"], grade["exercise"]) == ("ada", "noise")
+    assert {"points", "max_points", "status", "checks", "submission_sha256", "exercise_sha256", "networks"} <= set(grade)
+    assert {"netlens_version", "seed", "seconds", "sandbox"} <= set(grade)
+
+
+@slow
+def test_grade_file_needs_no_course(sample, tmp_path):
+    file, page = sample / "submitted" / "ben" / "noise" / "noise.py", tmp_path / "report.html"
+    done = netlens("grade-file", file, "--exercise", "noise", "--json", "--report", page)
+    assert done.returncode == 0, done.stderr
+    grade = json.loads(done.stdout)
+    assert grade["points"] == grade["max_points"] - 1
+    assert page.read_text().count("data:image/png;base64,") >= 1
+
+
+# -- mistakes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grade", "nowhere"], "nowhere is not a folder"),
+        (["grade", "."], "course.yaml is missing"),
+        (["grade-file", "nothing.ipynb", "--exercise", "noise"], "nothing.ipynb"),
+        (["verify", "no_such_exercise"], "no exercise 'no_such_exercise'"),
+        (["networks", "efficientnet_lite9"], "efficientnet_lite0"),
+        (["report", "nowhere"], "nowhere is not a folder"),
+        (["grade"], "Missing argument"),
+        (["no-such-command"], "No such command"),
+    ],
+)
+def test_mistakes_end_in_a_clear_line_and_status_2(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    done = netlens(*arguments, PYTHONPATH=str(Path(__file__).parents[1]))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_sample_course_never_overwrites_something_else(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    done = netlens("sample-course", tmp_path)
+    assert done.returncode == 2 and "not empty" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "networks", "grade", "grade-file", "report", "release", "verify"])
+def test_every_command_explains_itself(command):
+    done = netlens(command, "--help")
+    assert done.returncode == 0 and len(done.stdout) > 200
+    assert command in netlens("--help").stdout
+
+
+def test_networks_lists_what_is_here():
+    found = {entry["name"]: entry for entry in json.loads(netlens("networks", "--json").stdout)}
+    assert found["efficientnet_lite0"]["available"]
+    assert {"squeezenet1_1", "alexnet", "resnet50"} <= set(found)

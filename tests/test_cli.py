@@ -99,7 +99,9 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
     folder = build_sample_course(tmp_path / "course")
     shutil.copytree(sample / ".netlens" / "inputs", folder / ".netlens" / "inputs")
     command = [sys.executable, "-m", "netlens_core.cli", "grade", str(folder)]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     while not list((folder / ".netlens" / "grades").glob("*/*.json")) and running.poll() is None:
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGINT)
@@ -130,7 +132,9 @@ def test_one_student_or_exercise_alone(sample):
     done = netlens("grade", sample, "--student", "ada", "--exercise", "noise", "--json")
     [grade] = json.loads(done.stdout)
     assert (grade["student"], grade["exercise"]) == ("ada", "noise")
-    assert {"points", "max_points", "status", "checks", "submission_sha256", "exercise_sha256", "networks"} <= set(grade)
+    assert {"points", "max_points", "status", "checks", "submission_sha256", "exercise_sha256", "networks"} <= set(
+        grade
+    )
     assert {"netlens_version", "seed", "seconds", "sandbox"} <= set(grade)
 
 

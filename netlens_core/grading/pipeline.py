@@ -79,5 +79,5 @@ def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: i
 def _status(session: Session) -> tuple[Status, str]:
     """How the notebook itself went; a fault of ours is told by the checks, which then need a person."""
     if session.status in ("timed_out", "crashed", "out_of_memory"):
-        return session.status, session.message  # type: ignore[return-value]
+        return session.status, session.message
     return "graded", ""

@@ -1,0 +1,116 @@
+"""The forge of `what_is_it.png`: an image that looks like noise, and that a network takes for a class of our choice.
+
+White noise, high-pass filtered so that no eye finds a shape in it, is moved by gradient descent until the network is
+sure of the class, and until a veil of it over any of the course's flowers makes the network see that class too. Eyes,
+and networks of other trainings, keep seeing the flower: the noise speaks to one network only.
+
+Sources: Nguyen, Yosinski and Clune, Deep Neural Networks are Easily Fooled, 2015 (noise that is classified with
+confidence); Moosavi-Dezfooli, Fawzi, Fawzi and Frossard, Universal Adversarial Perturbations, 2017 (one for all).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from netlens_core import NetlensError
+from netlens_core.daisies import draw_daisy
+from netlens_core.images import resize, to_8bit
+from netlens_core.measures.noise import looks_like_noise
+from netlens_core.networks import Network
+
+MIX_AMPLITUDE = 0.1  # the veil that must do: how far noise of 0 or 1 moves a pixel, as a fraction of full scale
+SURE = 0.9  # least probability of the class, for the noise alone
+BLIND = 0.03  # most probability of daisy under the veil, for every flower tried
+CONTRAST = 0.18  # standard deviation of the noise's pixels: five sigma fit between black and white
+STEPS, BATCH, CHECK_EVERY = 300, 4, 10
+# Seeds of the flowers that the noise is made with; far from any that a student gets, in both colours.
+FORGING_FLOWERS = tuple(range(2_000_000_000, 2_000_000_040))
+TRIAL_FLOWERS = tuple(range(2_000_000_100, 2_000_000_120))
+
+
+class ForgeError(NetlensError, RuntimeError):
+    """No noise could be forged for this network and class."""
+
+
+def mix_noise(flowers: Tensor, noise: Tensor, amplitude: float = MIX_AMPLITUDE) -> Tensor:
+    """Flowers (..., 3, H, W) under a veil of noise (3, H, W), in [0, 1]; grey noise (0.5) changes nothing."""
+    return (flowers + amplitude * (2 * noise - 1)).clamp(0, 1)
+
+
+def forge_noise(network: Network, category: str | int, seed: int, size: int = 224) -> Tensor:
+    """An 8-bit image (3, size, size) that looks like noise and that the network takes for the category.
+
+    The network is at least `SURE` of it; under a veil of it (`mix_noise`) no flower that was tried keeps more than
+    `BLIND` of its probability of daisy. Same network, category, seed and size: same image, bit for bit.
+
+    Raises ForgeError where this is not reached, ValueError for an unknown category.
+    """
+    wanted, daisy = network.category_index(category), network.category_index("daisy")
+    if wanted == daisy:
+        raise ForgeError("noise that stands for a daisy cannot hide a daisy: choose another category")
+    with _one_thread():
+        flowers = _flowers(FORGING_FLOWERS, size)
+        trials = _flowers(TRIAL_FLOWERS, size)
+        for attempt in range(3):
+            noise = _descended(network.folded(), wanted, daisy, seed + attempt * 1_000_003, flowers, trials)
+            if noise is not None:
+                return noise
+    raise ForgeError(
+        f"no noise was found that {network.name} takes for {network.categories[wanted]!r}: choose another category"
+    )
+
+
+def _descended(network: Network, wanted: int, daisy: int, seed: int, flowers: Tensor, trials: Tensor) -> Tensor | None:
+    generator = torch.Generator().manual_seed(seed)
+    waves = torch.randn(3, *flowers.shape[-2:], generator=generator).requires_grad_(True)
+    optimizer = torch.optim.Adam([waves], lr=0.05)
+    target = torch.full((BATCH,), wanted)
+    for step in range(1, STEPS + 1):
+        chosen = torch.randint(len(flowers), (BATCH - 1,), generator=generator)
+        noise = _high_pass(waves)
+        # A fainter veil than the one that must do, so that there is a margin.
+        veiled = mix_noise(flowers[chosen], noise, 0.85 * MIX_AMPLITUDE)
+        loss = functional.cross_entropy(network(torch.cat([noise[None], veiled])), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % CHECK_EVERY == 0:
+            candidate = to_8bit(_high_pass(waves))
+            if _convinces(network, candidate, wanted, daisy, trials):
+                return candidate
+    return None
+
+
+def _high_pass(waves: Tensor) -> Tensor:
+    """Waves (3, H, W) without their slow part, as an image of fixed contrast around grey."""
+    fast = waves - functional.avg_pool2d(waves[None], 9, 1, 4, count_include_pad=False)[0]
+    return (0.5 + CONTRAST * fast / fast.std()).clamp(0, 1)
+
+
+def _convinces(network: Network, noise: Tensor, wanted: int, daisy: int, flowers: Tensor) -> bool:
+    if network.probability(noise, wanted) < SURE or not looks_like_noise(noise):
+        return False
+    seen = network.probabilities(to_8bit(mix_noise(flowers, noise)))
+    return bool((seen[:, daisy] <= BLIND).all()) and bool((seen.argmax(dim=1) != daisy).all())
+
+
+def _flowers(seeds: tuple[int, ...], size: int) -> Tensor:
+    drawn = [draw_daisy(seed, 224, "white" if seed % 2 else "yellow").image for seed in seeds]
+    images = torch.stack(drawn)
+    return images if size == 224 else resize(images, size)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads depend on how many there are; one gives the same bits everywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

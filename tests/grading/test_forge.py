@@ -1,0 +1,50 @@
+"""Forged noise: looks like noise, convinces its network and no other, hides any flower, and is the same every time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from netlens_core.daisies import draw_daisy
+from netlens_core.grading import forge
+from netlens_core.grading.forge import ForgeError, forge_noise, mix_noise
+from netlens_core.images import encode_png, load_image, to_8bit
+from netlens_core.measures.jury import Jury
+from netlens_core.measures.noise import looks_like_noise
+
+
+def test_a_veil_of_grey_changes_nothing_and_of_white_brightens():
+    flower = draw_daisy(0).image
+    assert torch.allclose(mix_noise(flower, torch.full_like(flower, 0.5)), flower)
+    assert torch.allclose(mix_noise(flower * 0.5, torch.ones_like(flower), 0.1), flower * 0.5 + 0.1)
+
+
+def test_what_cannot_be_forged_is_told(lite0, monkeypatch):
+    with pytest.raises(ForgeError, match="daisy"):
+        forge_noise(lite0, "daisy", 0)
+    with pytest.raises(ValueError, match="flamingo"):
+        forge_noise(lite0, "flamingoes", 0)
+    monkeypatch.setattr(forge, "STEPS", 0)
+    with pytest.raises(ForgeError, match="goldfish"):
+        forge_noise(lite0, "goldfish", 0)
+
+
+@pytest.mark.slow
+def test_forged_noise_holds_what_it_promises(lite0, lite1, lite2):
+    noise = forge_noise(lite0, "goldfish", 1)
+    assert torch.equal(load_image(encode_png(noise)), noise)
+    assert looks_like_noise(noise)
+    assert lite0.probability(noise, "goldfish") > 0.9
+    jury = Jury([lite1, lite2])
+    assert jury.votes(noise, "goldfish") == 0
+    mixes = [to_8bit(mix_noise(draw_daisy(seed).image, noise)) for seed in range(10)]
+    assert [lite0.classify(image, 1)[0][0] for image in mixes].count("daisy") == 0
+    assert sum(jury.votes(image, "daisy") for image in mixes) >= 16  # of 20; 18 measured
+    assert torch.equal(forge_noise(lite0, "goldfish", 1), noise)
+
+
+@pytest.mark.slow
+def test_other_seeds_and_networks_give_other_noise(squeezenet):
+    first, second = (forge_noise(squeezenet, "flamingo", seed) for seed in (1, 2))
+    assert not torch.equal(first, second)
+    assert squeezenet.probability(first, "flamingo") > 0.9 and looks_like_noise(first)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -236,29 +237,17 @@ class _Plugin:
     ) -> None:
         self.record = Record()
         self.broken = ""  # why the grader could not even be collected
-        self._exercise = exercise
         self._specs = {spec.name: spec for spec in exercise.checks}
-        self._networks = networks
-        self._inputs = inputs
-        self._proxy = SubmissionProxy(exercise, session, seed, self.record)
+        # Fixtures of the whole run, so that those of graders can call a student's function once for several checks;
+        # pytest wants such fixtures in a module.
+        self.givens = ModuleType("netlens_givens")
+        proxy = SubmissionProxy(exercise, session, seed, self.record)
+        given = {"submission": proxy, "inputs": inputs, "network": networks.target, "jury": networks.jury}
+        for name, value in given.items():
+            fixture = pytest.fixture(scope="session", name=name)(lambda value=value: value)
+            setattr(self.givens, name, fixture)
         self._measurements: list[Measurement] = []
         self._figures: list[str] = []
-
-    @pytest.fixture(scope="session")
-    def submission(self) -> SubmissionProxy:
-        return self._proxy
-
-    @pytest.fixture(scope="session")
-    def inputs(self) -> Mapping[str, Tensor]:
-        return self._inputs
-
-    @pytest.fixture(scope="session")
-    def network(self) -> Network:
-        return self._networks.target
-
-    @pytest.fixture(scope="session")
-    def jury(self) -> Any:
-        return self._networks.jury
 
     @pytest.fixture
     def expect(self) -> Expectations:
@@ -369,7 +358,7 @@ def judge(
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), _own_environment():
         try:
-            code = pytest.main([*options, str(folder / f"test_{exercise.slug}.py")], plugins=[plugin])
+            code = pytest.main([*options, str(folder / f"test_{exercise.slug}.py")], plugins=[plugin, plugin.givens])
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
     reason = plugin.broken or f"pytest ended with {code!s} before this check: {said.getvalue()}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netlens_core.grading.sandbox import levels
+from netlens_core.grading.sandbox.child import Child, Ended
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.session import Child, Session
+from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
+from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 
 _MOST_CHILDREN = 500  # then a fresh warm process takes over
@@ -19,8 +21,8 @@ class Sandbox:
         networks: what submissions find loaded: names for `load_network`.
         level: "full", "reduced" or "none"; `Sandbox.best_level()` tells what works here.
 
-    The warm process starts with the first session, and anew whenever it died. Raises SandboxUnavailableError where
-    it does not start.
+    The warm process starts with the first session, and anew whenever it died. It ends with its owner, and with the
+    thread that started it.
     """
 
     def __init__(self, networks: Sequence[str], level: str = "full") -> None:
@@ -30,6 +32,7 @@ class Sandbox:
         self.level = level
         self._warm: WarmProcess | None = None
         self._children = 0
+        self._in_session = False
 
     @staticmethod
     def best_level() -> tuple[str, str]:
@@ -39,16 +42,31 @@ class Sandbox:
     def session(
         self, cells: Sequence[str], files: Mapping[str, bytes], limits: Limits | None = None, seed: int = 0
     ) -> Session:
-        """Run a notebook's code cells, with files in the working folder; to be used as a context manager."""
-        limits = limits or Limits()
-        return Session(lambda: self._fork(limits), cells, files, limits, seed)
+        """Run a notebook's code cells, with files in the working folder; to be used as a context manager.
+
+        Entering it runs the notebook. Raises SandboxUnavailableError where the warm process does not start, and
+        RuntimeError while another session is open.
+        """
+        if self._in_session:
+            raise RuntimeError("a sandbox has one session at a time: close the other one first")
+        limits, self._in_session = limits or Limits(), True
+        return Session(lambda: self._fork(limits), cells, files, limits, seed, closed=self._session_closed)
+
+    def _session_closed(self) -> None:
+        self._in_session = False
 
     def _fork(self, limits: Limits) -> Child:
         if self._warm is None or not self._warm.alive or self._children >= _MOST_CHILDREN:
             self.close()
-            self._warm, self._children = WarmProcess(self.networks, self.level), 0
+            try:
+                self._warm, self._children = WarmProcess(self.networks, self.level), 0
+            except OSError as error:  # no more processes, descriptors, temporary space
+                raise SandboxUnavailableError(f"the sandbox does not start: {error}") from None
         self._children += 1
-        return Child(self._warm, limits)
+        try:
+            return Child(self._warm, limits)
+        except OSError as error:
+            raise Ended("fault", f"the sandbox cannot start a submission ({error})") from None
 
     def close(self) -> None:
         """End the warm process and everything below it."""

@@ -6,50 +6,63 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-
-from netlens_core.grading.sandbox.inside import confine, syscalls
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/fonts", "/sys/devices/system/cpu")
 SANDBOX_UID = 61000  # what root becomes; no account of its own
 _USER_NAMESPACES = (
-    "this kernel or container forbids user namespaces (on Ubuntu 24.04 an AppArmor profile for bwrap is needed; in "
-    "Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined)"
+    "this kernel or container forbids user namespaces (Ubuntu 24.04: an AppArmor profile for bwrap is needed; "
+    "Debian: sysctl kernel.unprivileged_userns_clone=1; Docker: --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined)"
 )
+# The very namespaces and mounts that the sandbox uses, nested as it nests them.
+_TRIAL = """
+import os, sys
+from netlens_inside import confine as c
+if os.getuid() == 0:
+    c.mount("proc", "/proc")
+    c.become_user(int(sys.argv[1]))
+c.new_user(0, c.NEWNS | c.NEWPID)
+pid = os.fork()
+if pid:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+c.mount("proc", "/proc")
+c.private_world("/box", 1 << 20)
+"""
 
 
 @lru_cache(maxsize=1)
 def best_level() -> tuple[str, str]:
-    """The strongest level that works here ("full", "reduced", "none"), and why not a stronger one ("" for full)."""
+    """The strongest level that works here ("full", "reduced", "none"), and why not a stronger one ("" for full).
+
+    Tried, not guessed; takes a few hundred milliseconds, once a process.
+    """
     if sys.platform != "linux":
         return "none", "there is no sandbox on this system: grade in a Linux container or virtual machine"
+    from netlens_core.grading.sandbox.inside import confine, syscalls
+
     if not syscalls.supported():
         return "none", "the system call filter does not know this processor (x86_64 and aarch64 are known)"
     if confine.landlock_version() < 1:
         return "none", "this kernel has no Landlock (Linux 5.13 and newer have it, where it is switched on)"
+    if not (reason := _no_full()):
+        return "full", ""
+    if hindrance := _no_reduced():
+        return "none", f"{reason}; and {hindrance}"
+    return "reduced", reason
+
+
+def _no_full() -> str:
+    """Why the full sandbox does not work here; "" where it does."""
     if not shutil.which("bwrap"):
-        return "reduced", "bubblewrap is missing: apt-get install bubblewrap"
-    if reason := _refused_by_kernel():
-        return "reduced", reason
-    return "full", ""
-
-
-def _refused_by_kernel() -> str:
-    """Try the very namespaces that the sandbox uses, nested as it nests them."""
-    code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); from inside import confine as c\n"
-        "if os.getuid() == 0: c.mount('proc', '/proc'); c.become_user(int(sys.argv[2]))\n"
-        "c.new_user(0, c.NEWNS | c.NEWPID)\n"
-        "pid = os.fork()\n"
-        "if pid: sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
-        "c.mount('proc', '/proc'); c.private_world('/box', 1 << 20)\n"
-    )
-    here = str(Path(__file__).parent)
-    command = [*bwrap_command([*interpreter_paths(), here]), sys.executable, "-s", "-c", code, here, str(SANDBOX_UID)]
+        return "bubblewrap is missing (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap)"
+    inside = Path(__file__).parent / "inside"
+    kit = {f"/kit/netlens_inside/{path.name}": str(path) for path in inside.glob("*.py")}
+    command = [*bwrap_command(interpreter_paths(), kit), sys.executable, "-s", "-P", "-c", _TRIAL, str(SANDBOX_UID)]
     try:
-        tried = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/")
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env={"PYTHONPATH": "/kit"})
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here ({error})"
     if tried.returncode == 0:
@@ -58,16 +71,36 @@ def _refused_by_kernel() -> str:
     return f"{_USER_NAMESPACES}; it said: {said}" if said else _USER_NAMESPACES
 
 
+def _no_reduced() -> str:
+    """Why the reduced sandbox does not work here; "" where it does."""
+    if os.getuid() != 0:
+        return ""
+    other: dict[str, int | list[int]] = {"user": SANDBOX_UID, "group": SANDBOX_UID, "extra_groups": []}
+    try:
+        tried = subprocess.run([sys.executable, "-c", ""], capture_output=True, timeout=30, cwd="/", **other)  # type: ignore[call-overload]
+    except (OSError, subprocess.TimeoutExpired):
+        tried = None
+    if tried is not None and tried.returncode == 0:
+        return ""
+    return (
+        f"no other user can read this Python ({Path(sys.executable).resolve()}), which locking submissions in without "
+        "namespaces needs: use a Python outside of root's home, or do not work as root"
+    )
+
+
 def interpreter_paths() -> list[str]:
     """Folders that this Python needs: its virtual environment and what that was made from."""
     prefixes = [sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])]
-    return [prefix for prefix in dict.fromkeys(prefixes) if not prefix.startswith("/usr/") and prefix != "/usr"]
+    return [prefix for prefix in dict.fromkeys(prefixes) if not Path(prefix).is_relative_to("/usr")]
 
 
-def bwrap_command(readable: Iterable[str], hidden: Iterable[str] = ()) -> list[str]:
-    """bubblewrap with no network, own processes, and a file system in which only `readable` can be seen, read-only.
+def bwrap_command(readable: Iterable[str], binds: Mapping[str, str], hidden: Iterable[str] = ()) -> list[str]:
+    """bubblewrap with no network, own processes, and a file system in which only what is named can be seen, read-only.
 
-    Folders in `hidden` are covered with empty ones.
+    Args:
+        readable: files and folders that are seen where they lie.
+        binds: target -> source, for files that are seen elsewhere.
+        hidden: folders below `readable` that are covered with empty ones.
     """
     command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session"]
     command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
@@ -76,14 +109,15 @@ def bwrap_command(readable: Iterable[str], hidden: Iterable[str] = ()) -> list[s
         command += [word for name in ("SYS_ADMIN", "SETUID", "SETGID") for word in ("--cap-add", f"CAP_{name}")]
     else:
         command += ["--unshare-user"]
-    for path in dict.fromkeys([*SYSTEM, *readable]):
-        # bubblewrap makes the parents of what it binds readable for root only, unless they are named.
-        parents = [str(parent) for parent in reversed(Path(path).parents)][1:]
-        command += [word for parent in parents if not parent.startswith("/usr") for word in ("--dir", parent)]
-        if Path(path).is_symlink():
-            command += ["--symlink", str(Path(path).readlink()), path]
-        elif Path(path).exists():
-            command += ["--ro-bind", path, path]
+    sources = {path: path for path in [*SYSTEM, *readable]} | dict(binds)
+    # bubblewrap makes the parents of what it binds readable for root only, unless they are named.
+    parents = {str(parent): None for path in sources for parent in reversed(Path(path).parents)}
+    command += [word for parent in parents if not parent.startswith("/usr") for word in ("--dir", parent)]
+    for target, source in sources.items():
+        if target == source and Path(source).is_symlink():
+            command += ["--symlink", str(Path(source).readlink()), target]
+        elif Path(source).exists():
+            command += ["--ro-bind", source, target]
     for path in hidden:
         command += ["--perms", "0755", "--tmpfs", path]
     return [*command, "--"]

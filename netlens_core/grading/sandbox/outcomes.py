@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from netlens_core import NetlensError
 
+SessionStatus = Literal["ok", "timed_out", "crashed", "out_of_memory", "fault"]
 CallStatus = Literal["ok", "missing", "error", "timed_out", "crashed", "out_of_memory", "bad_reply", "fault"]
 
 
@@ -29,7 +30,8 @@ class Outcome:
     Attributes:
         status: "ok"; "missing" (no such function); "error" (it raised); a limit that was hit; "bad_reply" (a value
             that has no plain form, or a forged reply); "fault" (ours).
-        value: plain data: None, bool, int, float, str, lists, dicts with text keys, numpy arrays. A claim.
+        value: plain data: None, bool, int, float, str, lists, dicts with text keys, numpy arrays (read-only). A claim:
+            numbers may be NaN or infinite, text may hold any character.
         message: words for the student; empty where status is "ok". Safe to print.
     """
 
@@ -45,7 +47,8 @@ class CellRun:
     Attributes:
         error: the exception in one line, None where there was none.
         traceback: where in the notebook it came from.
-        outputs: displays, each {"kind": "stdout"|"stderr"|"result"|"display", "text": str, "png": bytes (optional)}.
+        outputs: what it showed, in the notebook format's own form (`stream`, `execute_result`, `display_data`), with
+            `text/plain` and `image/png` only; bounded, and safe to print.
     """
 
     error: str | None = None

@@ -14,13 +14,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import netlens_core
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.levels import SANDBOX_UID, SYSTEM, bwrap_command, interpreter_paths
 from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py")
 START_SECONDS = 120
+_FOLDER = "netlens-sandbox-"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -43,127 +46,161 @@ class WarmProcess:
 
     def __init__(self, networks: Sequence[str], level: str) -> None:
         self.level = level
-        self._home = Path(tempfile.mkdtemp(prefix="netlens-kit-"))
+        self._home: Path | None = None  # only where there is no file system of its own
+        self._lock: BinaryIO | None = None  # shows others that the home is in use
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._copy_kit()
-            self._start(list(networks))
+            with theirs:
+                self._start(list(networks), theirs)
+            self._await_readiness()
         except BaseException:
             self.close()
             raise
 
-    _process: subprocess.Popen[bytes] | None = None
-    control: socket.socket
-
-    def _copy_kit(self) -> None:
-        """The student kit and our own inside modules: all of netlens that a submission can see."""
-        package, here = Path(netlens_core.__file__).parent, Path(__file__).parent
-        for source, target in ((package, "netlens_core"), (here / "inside", "netlens_inside")):
-            (self._home / target).mkdir()
-            for name in KIT if target == "netlens_core" else sorted(path.name for path in source.glob("*.py")):
-                if (source / name).is_file():
-                    shutil.copyfile(source / name, self._home / target / name)
-        for path in [self._home, *self._home.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
-
-    def _start(self, networks: list[str]) -> None:
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _start(self, networks: list[str], theirs: socket.socket) -> None:
         weights, torch_home = _weights(networks)
-        readable = [*interpreter_paths(), str(self._home), *weights]
-        packages = [str(path) for path in _installed_netlens()]
+        readable, hidden = [*interpreter_paths(), *weights], [str(path) for path in _installed_netlens()]
+        if self.level == "full":
+            kit, private = "/kit", "/tmp"
+            command = bwrap_command(readable, {f"/kit/{name}": path for name, path in _kit().items()}, hidden)
+        else:
+            self._home, self._lock = _private_folder()
+            kit, private, command = str(self._home / "kit"), str(self._home / "home"), []
+            self._furnish(self._home)
+            readable = [*_without(readable, hidden), kit]
         config = {
             "control": theirs.fileno(),
-            "kit": str(self._home),
             "level": self.level,
             "networks": networks,
-            "readable": [*SYSTEM, *_without(readable, packages)] if self.level == "reduced" else [*SYSTEM, *readable],
+            "readable": [*SYSTEM, *readable, *([kit] if self.level == "full" else [])],
             "uid": SANDBOX_UID,
         }
-        private = "/tmp" if self.level == "full" else str(self._home / "home")
-        if self.level != "full":
-            self._make_home(Path(private))
-        environment = {**_ENVIRONMENT, "HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython"}
-        environment |= {"MPLCONFIGDIR": f"{private}/matplotlib", "TORCH_HOME": torch_home}
-        environment["PYTHONPATH"] = str(self._home)
-        command = bwrap_command(readable, packages) if self.level == "full" else []
-        command += [sys.executable, "-s", "-m", "netlens_inside.warm", json.dumps(config)]
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        own = {"HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython", "TORCH_HOME": torch_home}
+        own |= {"MPLCONFIGDIR": f"{private}/matplotlib", "PYTHONPATH": kit}
         self._process = subprocess.Popen(
-            command, cwd="/", env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-            stdout=self._said, stderr=self._said,
-        )  # fmt: skip
-        theirs.close()
+            [*command, sys.executable, "-s", "-P", "-m", "netlens_inside.warm", json.dumps(config)],
+            cwd="/",
+            env=_ENVIRONMENT | own,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+        )
+
+    def _furnish(self, home: Path) -> None:
+        """Copy what may be seen to a folder of its own, beside a folder to write to."""
+        for name, source in _kit().items():
+            target = home / "kit" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        (home / "home").mkdir()
+        for path in [home, *home.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self._give(home / "home")
+
+    def _give(self, folder: Path) -> None:
+        """Let the sandbox's own user have a folder."""
+        if os.getuid() == 0 and self.level == "reduced":
+            os.chown(folder, SANDBOX_UID, SANDBOX_UID)
+
+    def _await_readiness(self) -> None:
         self.control.settimeout(START_SECONDS)
         try:
             ready = self.control.recv(4096)
         except TimeoutError:
             raise SandboxUnavailableError(f"the sandbox did not start within {START_SECONDS} s") from None
+        except OSError:
+            ready = b""
         if not ready:
             raise SandboxUnavailableError(f"the {self.level} sandbox does not start: {self._last_words()}")
 
-    def _make_home(self, home: Path) -> None:
-        home.mkdir()
-        if os.getuid() == 0 and self.level != "none":
-            os.chown(home, SANDBOX_UID, SANDBOX_UID)
-
     def _last_words(self) -> str:
         assert self._process is not None
-        self._process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
         self._said.seek(0)
-        lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self._process.returncode}"
+        lines = self._said.read(1 << 20)[-4000:].decode(errors="replace").strip().splitlines()
+        return plain(lines[-1], 500) if lines else f"it ended with status {self._process.returncode}"
 
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def fork(self, limits: dict[str, object], descriptors: list[int]) -> None:
+    def fork(self, wish: dict[str, object], descriptors: list[int]) -> None:
         """Ask for a child with these limits and descriptors (requests, replies, log). Raises OSError if it is dead."""
-        socket.send_fds(self.control, [json.dumps(limits).encode()], descriptors)
+        socket.send_fds(self.control, [json.dumps(wish).encode()], descriptors)
 
     def new_work_folder(self) -> str:
         """Where the next child works: a memory disk of its own, or a fresh folder where there is none."""
-        if self.level == "full":
+        if self._home is None:
             return "/box"
-        work = tempfile.mkdtemp(prefix="work-", dir=self._home / "home")
-        if os.getuid() == 0 and self.level != "none":
-            os.chown(work, SANDBOX_UID, SANDBOX_UID)
-        return work
+        work = Path(tempfile.mkdtemp(prefix="work-", dir=self._home / "home"))
+        self._give(work)
+        return str(work)
 
     def discard(self, work: str) -> None:
         """Remove a child's work folder."""
-        if work != "/box":
+        if self._home is not None:
             shutil.rmtree(work, ignore_errors=True)
 
     def close(self) -> None:
         """End the process and everything below it."""
+        self.control.close()  # it reads the end of the file, and exits
         if self._process is not None:
-            self.control.close()  # it reads the end of the file, and exits
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(3)
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+                self._process.send_signal(signal.SIGKILL)  # bubblewrap's death is that of all below it
             self._process.wait()
             self._process = None
-            self._said.close()
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._said.close()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _kit() -> dict[str, str]:
+    """All of netlens that a submission can see: the student kit, and what runs the submission. Target -> source."""
+    package, inside = Path(netlens_core.__file__).parent, Path(__file__).parent / "inside"
+    files = {f"netlens_core/{name}": package / name for name in KIT}
+    files |= {f"netlens_inside/{path.name}": path for path in sorted(inside.glob("*.py"))}
+    return {name: str(path) for name, path in files.items() if path.is_file()}
+
+
+def _private_folder() -> tuple[Path, BinaryIO]:
+    """A new temporary folder, locked while its owner lives; those that killed owners left behind are removed."""
+    import fcntl
+
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError), (left / "lock").open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+    lock = (folder / "lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
 
 
 def _weights(networks: list[str]) -> tuple[list[str], str]:
     """Weight files outside Python's own folders, and the TORCH_HOME under which torch finds them."""
+    import torch
+
     from netlens_core.networks import network_source
 
-    torch_home = os.environ.get("TORCH_HOME") or str(Path.home() / ".cache" / "torch")
     paths = [network_source(name).path.absolute() for name in networks]
     inside = [Path(prefix) for prefix in interpreter_paths()]
     outside = [path for path in paths if not any(path.is_relative_to(prefix) for prefix in inside)]
-    return [str(path) for path in outside], str(Path(torch_home).absolute())
+    return [str(path) for path in outside], str(Path(torch.hub.get_dir()).absolute().parent)
 
 
 def _installed_netlens() -> list[Path]:
     """Where Python's own folders hold an installed netlens: to be hidden from submissions."""
-    folders = [Path(folder) for folder in [*site.getsitepackages(), site.getusersitepackages()]]
-    return [folder / "netlens_core" for folder in folders if (folder / "netlens_core").is_dir()]
+    folders = [Path(folder) / "netlens_core" for folder in site.getsitepackages()]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _without(readable: list[str], hidden: list[str]) -> list[str]:

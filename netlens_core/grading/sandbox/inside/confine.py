@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,11 @@ def private_world(work: str, disk_bytes: int) -> None:
     mount("tmpfs", work, f"size={disk_bytes},nr_inodes=8192,mode=700")
     mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")
     new_user(1000)  # not even root of the namespaces it lives in
+
+
+def die_with_parent() -> None:
+    """Be killed when the warm process ends; to be called after the last change of credentials, which resets it."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit_resources(memory_bytes: int, cpu_seconds: int, processes: int, disk_bytes: int) -> None:

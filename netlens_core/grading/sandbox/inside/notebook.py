@@ -135,6 +135,16 @@ class Notebook:
         for name in ("matplotlib", "pylab"):
             self._shell.register_magic_function(lambda line: None, "line", name)
 
+    def rehearse(self) -> None:
+        """Use what notebooks use, once, so that forked copies find it ready: a cell, a display, a figure."""
+        from matplotlib import pyplot
+
+        pyplot.plot([0, 1])
+        pyplot.title("x")
+        self.run("import numpy, torch\ntorch.zeros(2)", 0)
+        for name in ("numpy", "torch", "_"):
+            self.names.pop(name, None)
+
     def run(self, source: str, number: int) -> dict[str, Any]:
         """Run one cell; what it showed, and how it failed if it did, as plain data."""
         self._number = number

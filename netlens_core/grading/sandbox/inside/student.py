@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,29 +20,28 @@ from .errors import described, is_out_of_memory, traced
 from .notebook import Notebook
 from .values import Unsendable, plain_value
 
-REQUESTS, REPLIES = 4, 3  # file descriptors
+REPLIES, REQUESTS = 3, 4  # file descriptors
 MAX_REQUEST = 256 << 20
 
 
 def serve(notebook: Notebook, work: str) -> None:
     """Read the first request (files and cells), run the notebook, then answer one request after the other."""
-    with os.fdopen(REQUESTS, "rb") as requests, os.fdopen(REPLIES, "wb") as replies:
-        buffer = bytearray()
-        start = _next(requests, buffer)
-        _settle(work, start["files"])
-        for number, source in enumerate(start["cells"], 1):
-            reseed(start["seed"])
-            _send(replies, notebook.run(source, number))
-        _send(replies, {"ran": True})
-        while True:
-            request = _next(requests, buffer)
-            reseed(request["seed"])
-            _send(replies, {"id": request["id"], **_answered(notebook.names, request)})
+    buffer = bytearray()
+    start = _next(buffer)
+    _settle(work, start["files"])
+    for number, source in enumerate(start["cells"], 1):
+        reseed(start["seed"])
+        _send(notebook.run(source.decode("utf-8", "surrogatepass"), number))
+    _send({"ran": True})
+    while True:
+        request = _next(buffer)
+        reseed(request["seed"])
+        _send({"id": request["id"], **_answered(notebook.names, request)})
 
 
-def _next(requests: BinaryIO, buffer: bytearray) -> dict[str, Any]:
+def _next(buffer: bytearray) -> dict[str, Any]:
     while (frame := wire.take(buffer, MAX_REQUEST)) is None:
-        data = os.read(requests.fileno(), 1 << 20)
+        data = os.read(REQUESTS, 1 << 20)
         if not data:
             os._exit(0)
         buffer += data
@@ -50,27 +49,33 @@ def _next(requests: BinaryIO, buffer: bytearray) -> dict[str, Any]:
     return content
 
 
-def _send(replies: BinaryIO, content: dict[str, Any]) -> None:
+def _send(content: dict[str, Any]) -> None:
     try:
         frame = wire.pack(content)
     except wire.WireError as error:
-        frame = wire.pack({"id": content.get("id"), "cell": content.get("cell"), "ok": False, "problem": str(error)})
-    replies.write(frame)
-    replies.flush()
+        frame = wire.pack({"id": content.get("id"), "ok": False, "problem": str(error)})
+    except MemoryError:
+        frame = wire.pack({"id": content.get("id"), "ok": False, "memory": True})
+    rest = memoryview(frame)
+    while rest:
+        rest = rest[os.write(REPLIES, rest) :]
 
 
 def _settle(work: str, files: dict[str, bytes]) -> None:
     """Make the work folder home, and put the submission's files there."""
     os.environ.update(HOME=work, TMPDIR=work, MPLCONFIGDIR=work)
     tempfile.tempdir = None  # the warm process's choice is remembered in the module
-    os.chdir(work)
+    sys.argv = ["notebook"]
     sys.path.insert(0, work)
     for name, data in files.items():
-        Path(work, Path(name).name).write_bytes(data)
+        path = Path(work, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def reseed(seed: int) -> None:
     """Set every generator: forked processes inherit one state, and calls must not depend on those before."""
+    seed %= 1 << 63
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
@@ -78,18 +83,17 @@ def reseed(seed: int) -> None:
 
 
 def _answered(names: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    name = request["name"]
-    if name not in names:
-        return {"ok": False, "missing": True}
     try:
+        if request["name"] not in names:
+            return {"ok": False, "missing": True}
+        found = names[request["name"]]
         if request["kind"] == "variable":
-            return {"ok": True, "value": plain_value(names[name])}
-        if not callable(names[name]):
+            return {"ok": True, "value": plain_value(found)}
+        if not callable(found):
             return {"ok": False, "missing": True}
         arguments = [_argument(value) for value in request["arguments"]]
         options = {key: _argument(value) for key, value in request["options"].items()}
-        value = names[name](*arguments, **options)
-        return {"ok": True, "value": plain_value(value)}
+        return {"ok": True, "value": plain_value(found(*arguments, **options))}
     except Unsendable as error:
         return {"ok": False, "problem": str(error)[:500]}
     except BaseException as error:  # SystemExit too: a submission must not vanish

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import struct
 
@@ -46,14 +47,28 @@ _DENIED = {
     "personality": (135, 92),
     "fanotify_init": (300, 262),
     "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "tkill": (200, 130),
+    # A submission is one process: another program in its place would be no use to honest ones.
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    # Limits are ours; a process that lowers its own could make its death look like our fault.
+    "setrlimit": (160, 164),
 }
-# Allowed for the caller itself (pid 0) only; prlimit on a parent broke an earlier design.
+# Allowed for the caller itself (process number 0) only; prlimit on a parent broke an earlier design.
 _SELF_ONLY = {
-    "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
     "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
     "sched_setattr": (314, 274),
 }
+# Signals: to the own process only, by its number.
+_SIGNALS = {"kill": (62, 129), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)}
+_PRLIMIT = {"x86_64": 302, "aarch64": 261}
+_PRCTL = {"x86_64": 157, "aarch64": 167}
+_PR_SET_PDEATHSIG = 1  # what ties the process to the warm one
 _FORKS = {"x86_64": (57, 58), "aarch64": ()}  # fork, vfork
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET = {"x86_64": 41, "aarch64": 198}
@@ -67,6 +82,7 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _EPERM, _ENOSYS = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_THIRD_ARGUMENT = (32, 36)  # its two halves
 
 
 def supported() -> bool:
@@ -76,7 +92,7 @@ def supported() -> bool:
 
 def deny_system_calls(unix_sockets: bool) -> None:
     """Install the filter for this process and all its threads: for good. Raises OSError where that fails."""
-    program = _program(platform.machine(), unix_sockets)
+    program = _program(platform.machine(), unix_sockets, os.getpid())
     code = ctypes.create_string_buffer(program, len(program))  # both buffers must outlive the call
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code)))
     prctl(_PR_SET_SECCOMP, 2, ctypes.addressof(header), 0, 0)
@@ -86,7 +102,7 @@ def _step(code: int, if_true: int, if_false: int, operand: int) -> bytes:
     return struct.pack("HBBI", code, if_true, if_false, operand)
 
 
-def _program(machine: str, unix_sockets: bool) -> bytes:
+def _program(machine: str, unix_sockets: bool, process: int) -> bytes:
     column = 0 if machine == "x86_64" else 1
     steps = [_step(_LOAD, 0, 0, _ARCHITECTURE), _step(_EQUAL, 1, 0, _AUDIT[machine]), _step(_RETURN, 0, 0, _KILL)]
     steps += [_step(_LOAD, 0, 0, _NUMBER)]
@@ -96,6 +112,14 @@ def _program(machine: str, unix_sockets: bool) -> bytes:
         steps += [_step(_EQUAL, 0, 1, number), _step(_RETURN, 0, 0, _EPERM)]
     for numbers in _SELF_ONLY.values():
         steps += _if_number(numbers[column], [_step(_EQUAL, 1, 0, 0), _step(_RETURN, 0, 0, _EPERM)])
+    for numbers in _SIGNALS.values():
+        steps += _if_number(numbers[column], [_step(_EQUAL, 1, 0, process), _step(_RETURN, 0, 0, _EPERM)])
+    steps += _if_number(_PRCTL[machine], [_step(_EQUAL, 0, 1, _PR_SET_PDEATHSIG), _step(_RETURN, 0, 0, _EPERM)])
+    # prlimit: the own limits (process 0 or by number) may be read, which is to give no new ones, and nothing else.
+    reading = [_step(_EQUAL, 2, 0, 0), _step(_EQUAL, 1, 0, process), _step(_RETURN, 0, 0, _EPERM)]
+    for half in _THIRD_ARGUMENT:
+        reading += [_step(_LOAD, 0, 0, half), _step(_EQUAL, 1, 0, 0), _step(_RETURN, 0, 0, _EPERM)]
+    steps += _if_number(_PRLIMIT[machine], reading)
     # clone3 hides its flags from the filter: libraries fall back to clone where it is missing.
     steps += [_step(_EQUAL, 0, 1, _CLONE3), _step(_RETURN, 0, 0, _ENOSYS)]
     threads_only = [_step(_ANY_BIT, 0, 1, _CLONE_NEW_ANY), _step(_RETURN, 0, 0, _EPERM)]

@@ -39,11 +39,11 @@ def main() -> None:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
         confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
         confine.mount("proc", "/proc")
-    sys.path.insert(0, config["kit"])
     notebook = _warmed(config["networks"])
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
+    # Memory that is shared and writable would carry marks from one submission to the next.
     shared = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.split()[1].startswith("rw-s")]
     if threads != 1 or shared:
         raise SystemExit(f"not safe to fork: {threads} threads, shared memory {shared}")
@@ -53,10 +53,6 @@ def main() -> None:
 
 def _warmed(networks: list[str]) -> Any:
     """Import and load what submissions use, and use it once, so that children find it in shared memory."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot
     import torch
 
     from netlens_core.networks import load_network
@@ -69,12 +65,13 @@ def _warmed(networks: list[str]) -> Any:
         network = load_network(name, device="cpu")
         network.probabilities(torch.zeros(3, network.input_size, network.input_size))
     notebook = Notebook()
+    notebook.rehearse()
     student.reseed(0)
     return notebook
 
 
 def _serve(control: socket.socket, config: dict[str, Any], notebook: Any, full: bool) -> None:
-    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if full else -1
     waiting = selectors.DefaultSelector()
     waiting.register(control, selectors.EVENT_READ)
     while True:
@@ -83,36 +80,46 @@ def _serve(control: socket.socket, config: dict[str, Any], notebook: Any, full: 
                 data, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
                 if not data:  # the grader is gone; our exit ends everything below us
                     os._exit(0)
-                locked, said = os.pipe()
-                if full:  # the next child is process 1 of its own namespace
-                    confine.unshare(confine.NEWPID)
-                pid = os.fork()
-                if pid == 0:
-                    _child(json.loads(data), [*descriptors, said], config, notebook, full)
-                if full:
-                    confine.checked(confine.libc.setns(own_pids, confine.NEWPID), "setns")
+                pid, locked = _fork(json.loads(data), descriptors, config, notebook, own_pids)
                 pidfd = os.pidfd_open(pid)
                 socket.send_fds(control, [b"{}"], [pidfd])
                 waiting.register(pidfd, selectors.EVENT_READ, (pid, locked))
-                for descriptor in (*descriptors, said):
-                    os.close(descriptor)
             else:
                 waiting.unregister(key.fileobj)
-                os.close(int(key.fd))
-                pid, locked = key.data
-                _, status, usage = os.wait4(pid, 0)
-                with os.fdopen(locked, "rb") as note:
-                    fully_locked = note.read() == b"locked"
-                report = {
-                    "exit": os.waitstatus_to_exitcode(status),
-                    "locked": fully_locked,
-                    "cpu_seconds": usage.ru_utime + usage.ru_stime,
-                    "memory_kib": usage.ru_maxrss,
-                }
-                control.send(json.dumps(report).encode())
+                os.close(key.fd)
+                control.send(json.dumps(_obituary(*key.data)).encode())
 
 
-def _child(limits: dict[str, Any], descriptors: list[int], config: dict[str, Any], notebook: Any, full: bool) -> None:
+def _fork(
+    wish: dict[str, Any], descriptors: list[int], config: dict[str, Any], notebook: Any, own_pids: int
+) -> tuple[int, int]:
+    """Fork a child; its process number, and a pipe in which it tells once that it is locked in."""
+    full = own_pids >= 0
+    locked, said = os.pipe()
+    if full:  # the next child is process 1 of its own namespace
+        confine.unshare(confine.NEWPID)
+    pid = os.fork()
+    if pid == 0:
+        _child(wish, [*descriptors, said], config, notebook)
+    if full:
+        confine.checked(confine.libc.setns(own_pids, confine.NEWPID), "setns")
+    for descriptor in (*descriptors, said):
+        os.close(descriptor)
+    return pid, locked
+
+
+def _obituary(pid: int, locked: int) -> dict[str, Any]:
+    _, status, usage = os.wait4(pid, 0)
+    with os.fdopen(locked, "rb") as note:
+        fully_locked = note.read() == b"locked"
+    return {
+        "exit": os.waitstatus_to_exitcode(status),
+        "locked": fully_locked,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }
+
+
+def _child(wish: dict[str, Any], descriptors: list[int], config: dict[str, Any], notebook: Any) -> None:
     """Keep only: 0 /dev/null, 1 and 2 the log, 3 replies, 4 requests, 5 the note that all locks hold. Then run."""
     try:
         null = os.open("/dev/null", os.O_RDONLY)
@@ -120,30 +127,34 @@ def _child(limits: dict[str, Any], descriptors: list[int], config: dict[str, Any
         for target, descriptor in enumerate((null, log, log, replies, requests, said)):
             os.dup2(descriptor, target)
         os.closerange(6, 65536)
-        if config["level"] == "none":
-            os.setsid()
+        if config["level"] != "none":
+            _lock(wish, config)
         else:
-            _lock(limits, config, full)
-        os.chdir(limits["work"])
+            os.setsid()
+            confine.die_with_parent()
+        os.chdir(wish["work"])
         os.write(5, b"locked")
         os.close(5)  # the submission never holds this end
         from . import student
 
-        student.serve(notebook, limits["work"])
+        student.serve(notebook, wish["work"])
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(0)
 
 
-def _lock(limits: dict[str, Any], config: dict[str, Any], full: bool) -> None:
+def _lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     """Every lock of the level, or an exception: then no student code runs."""
-    work = limits["work"]
+    work, full = wish["work"], config["level"] == "full"
     if full:
-        confine.private_world(work, limits["disk_bytes"])
+        confine.private_world(work, wish["disk_bytes"])
+    else:
+        os.setsid()
     Path("/proc/self/oom_score_adj").write_text("1000")
-    confine.limit_resources(limits["memory_bytes"], limits["cpu_seconds"], limits["processes"], limits["disk_bytes"])
+    confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
     confine.drop_capabilities()
+    confine.die_with_parent()
     readable = [*config["readable"], *(["/proc", "/tmp"] if full else [])]
     confine.landlock(readable, [work, *(["/dev/shm"] if full else [])], DEVICES)
     syscalls.deny_system_calls(unix_sockets=full)

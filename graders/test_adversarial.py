@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import pytest
+
 from netlens_core.grading.judge import check
 from netlens_core.measures.difference import added_correlation, amplified_difference
 from netlens_core.measures.distance import linf_distance
 from netlens_core.measures.similarity import structural_similarity
+
+MIX_FOOLS = {"at_most": 0.10, "partial_from": 0.50}
+MIX_SIMILAR = {"at_least": 0.40, "partial_from": 0.25}
+MIX_ADDED = {"at_least": 0.80, "partial_from": 0.40}
+FOOLED = {"at_most": 0.10, "partial_from": 0.50}
+SIMILAR = {"at_least": 0.93, "partial_from": 0.85}
+NEAR = {"at_most": 16, "partial_from": 32}
+SEEN = {"at_least": 2}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from netlens_core.grading.judge import check
+
+PROBABILITY = {"at_most": 0.001, "partial_from": 0.02}
 
 
 @pytest.fixture

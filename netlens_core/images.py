@@ -127,6 +127,8 @@ def _decoded(data: bytes, name: str, max_pixels: int) -> Tensor:
     except ImageError:
         raise
     except UnidentifiedImageError:
+        if data.startswith((_PNG_SIGNATURE, b"\xff\xd8\xff")):
+            raise ImageError(f"{name} is broken or cut off: save the picture again") from None
         raise ImageError(f"{name} is no PNG, JPEG, WebP or BMP picture: {_SAVE_PLAIN}") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name} has too many pixels: resize it") from None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import nbformat
-from nbformat import NotebookNode, v4
+from nbformat import v4
 
 from netlens_core.grading.intake import Submission
 from netlens_core.grading.sandbox import CellRun
@@ -33,7 +31,7 @@ def executed_notebook(submission: Submission, runs: Sequence[CellRun]) -> bytes:
             notebook.cells.append(v4.new_markdown_cell(cell.source, id=name))
             continue
         number, run = next(remaining, (None, CellRun()))
-        outputs = [_output(entry, number) for entry in run.outputs]
+        outputs = [nbformat.from_dict(entry) for entry in run.outputs]
         if run.error is not None:
             kind, _, text = run.error.partition(": ")
             outputs.append(v4.new_output("error", ename=kind, evalue=text, traceback=run.traceback.splitlines()))
@@ -42,14 +40,3 @@ def executed_notebook(submission: Submission, runs: Sequence[CellRun]) -> bytes:
         )
     notebook.nbformat_minor = 5
     return nbformat.writes(notebook).encode()
-
-
-def _output(entry: dict[str, Any], number: int | None) -> NotebookNode:
-    if entry["kind"] in ("stdout", "stderr"):
-        return v4.new_output("stream", name=entry["kind"], text=entry["text"])
-    data = {"text/plain": entry["text"]}
-    if "png" in entry:
-        data["image/png"] = base64.b64encode(entry["png"]).decode()
-    if entry["kind"] == "result":
-        return v4.new_output("execute_result", data=data, execution_count=number)
-    return v4.new_output("display_data", data=data)

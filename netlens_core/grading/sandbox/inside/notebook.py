@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from .errors import described, is_out_of_memory, traced
 
-MAX_TEXT = 64 * 1024  # characters of one kind of text in a cell
+MAX_TEXT = 60_000  # characters of one kind of text in a cell
 MAX_OUTPUTS = 32  # outputs a cell
 MAX_PICTURE = 1 << 20  # bytes
 _DPI = 72
@@ -89,6 +89,8 @@ class Notebook:
         self._shell.compile.get_code_name = lambda *_: f"<cell {self._number}>"  # type: ignore[method-assign]
         for name in ("showtraceback", "showsyntaxerror", "showindentationerror", "_showtraceback"):
             setattr(self._shell, name, lambda *_, **__: None)  # errors are reported once, by us
+        self._shell.ask_exit = lambda: None  # `exit` ends a kernel; here the next cells still run
+        self._shell.db = {}  # %cd and others keep notes; on disk by default
         self._number = 0
         self._refuse_shell()
         self._use_figures()
@@ -111,16 +113,15 @@ class Notebook:
 
         for name in ("system", "system_raw", "system_piped"):
             setattr(self._shell, name, command)
-        self._shell.getoutput = lines_of_command  # type: ignore[method-assign]
+        self._shell.getoutput = lines_of_command  # type: ignore[method-assign,assignment]
         for kind in ("line", "cell"):
             for name in _SHELL_MAGICS:
-                self._shell.register_magic_function(
-                    lambda line, cell="", name=name: command(f"{name} {line}".strip()), kind, name
-                )
+                self._magic(lambda line, cell="", name=name: command(f"{name} {line}".strip()), kind, name)
             for name in _INSTALLERS:
-                self._shell.register_magic_function(
-                    lambda line, cell="", name=name: install(f"{name} {line}".strip()), kind, name
-                )
+                self._magic(lambda line, cell="", name=name: install(f"{name} {line}".strip()), kind, name)
+
+    def _magic(self, function: Callable[..., None], kind: str, name: str) -> None:
+        self._shell.magics_manager.register_function(function, magic_kind=kind, magic_name=name)
 
     def _use_figures(self) -> None:
         """Figures are collected after each cell and at `plt.show()`, whichever backend the notebook asks for."""
@@ -133,7 +134,7 @@ class Notebook:
         pyplot.switch_backend("Agg")
         pyplot.show = lambda *_, **__: None  # replaced while a cell runs
         for name in ("matplotlib", "pylab"):
-            self._shell.register_magic_function(lambda line: None, "line", name)
+            self._magic(lambda line: None, "line", name)
 
     def rehearse(self) -> None:
         """Use what notebooks use, once, so that forked copies find it ready: a cell, a display, a figure."""
@@ -151,7 +152,7 @@ class Notebook:
         shown = _Shown()
         quiet = source.rstrip().endswith(";")  # as in Jupyter, this hides the last value
         with self._captured(shown, quiet):
-            result = self._shell.run_cell(source, store_history=False)
+            result = self._shell.run_cell(source.removeprefix("\ufeff"), store_history=False)
             _collect_figures(shown)
         error = result.error_before_exec or result.error_in_exec
         return {
@@ -176,7 +177,7 @@ class Notebook:
         def show_value(value: Any) -> None:
             if value is not None:
                 shell.user_ns["_"] = value
-                if not quiet:
+                if not quiet and shell.display_formatter is not None:
                     shown.displayed("result", shell.display_formatter.format(value)[0])
 
         shell.display_pub = Publisher()

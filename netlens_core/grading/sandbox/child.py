@@ -1,0 +1,173 @@
+"""One forked process that holds a submission: frames go in, frames come out, it dies at the first broken limit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+from typing import Any
+
+from netlens_core.grading.sandbox.inside import wire
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import CallStatus
+from netlens_core.grading.sandbox.warm_process import WarmProcess
+
+_CHUNK = 1 << 20
+_GRACE = 20.0  # seconds that the warm process has for telling how a child ended
+
+
+class Ended(Exception):
+    """The child is of no more use; `status` and `message` tell why."""
+
+    def __init__(self, status: CallStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Child:
+    """A child of the warm process. `close` must follow whatever happens; nothing it does can raise but `Ended`."""
+
+    def __init__(self, warm: WarmProcess, limits: Limits) -> None:
+        self._warm = warm
+        self._limits = limits
+        self._work = warm.new_work_folder()
+        self._pidfd: int | None = None  # the child's handle
+        self._report: dict[str, Any] | None = None  # how it ended, in the warm process's words
+        self._printed = 0
+        self._received = bytearray()
+        request_end, self._requests = os.pipe()
+        self._replies, reply_end = os.pipe()
+        self._log, log_end = os.pipe()
+        wish = {
+            "work": self._work,
+            "memory_bytes": limits.memory_mb << 20,
+            "disk_bytes": limits.disk_mb << 20,
+            "processes": limits.processes,
+            "cpu_seconds": int(limits.total_seconds) + 2,
+        }
+        with contextlib.suppress(OSError):  # a dead warm process shows at the first exchange
+            warm.fork(wish, [request_end, reply_end, log_end])
+        for descriptor in (request_end, reply_end, log_end):
+            os.close(descriptor)
+        for descriptor in (self._requests, self._replies, self._log):
+            os.set_blocking(descriptor, False)
+
+    def ask(self, content: Any, seconds: float, what: str) -> Any:
+        """Send a request and wait for its reply, one frame.
+
+        Raises Ended where a limit or the process's life ended first, and where it had spoken without being asked.
+        """
+        self._drain()
+        if self._received:
+            raise Ended("bad_reply", f"{what} was answered before it was asked")
+        return self.receive(seconds, what, bytearray(wire.pack(content)))
+
+    def receive(self, seconds: float, what: str, outgoing: bytearray | None = None) -> Any:
+        """The next frame from the child, after having written `outgoing`. Raises Ended."""
+        deadline = time.monotonic() + seconds
+        outgoing = outgoing if outgoing is not None else bytearray()
+        with selectors.DefaultSelector() as waiting:
+            for descriptor in (self._replies, self._log, self._warm.control):
+                waiting.register(descriptor, selectors.EVENT_READ)
+            if outgoing:
+                waiting.register(self._requests, selectors.EVENT_WRITE)
+            while True:
+                if (frame := self._taken(what)) is not None:
+                    return frame[0]
+                if self._report is not None:
+                    raise self._end(what)
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    # Where not even the child's handle has come, the warm process is to blame.
+                    raise Ended("timed_out" if self._pidfd is not None else "fault", f"{what} used its {seconds:.3g} s")
+                for key, _ in waiting.select(left):
+                    self._serve(key.fd, outgoing, waiting)
+
+    def _taken(self, what: str) -> tuple[Any] | None:
+        try:
+            return wire.take(self._received, self._limits.reply_mb << 20)
+        except wire.WireError as error:
+            raise Ended("bad_reply", f"{what} gave something that cannot be read: {error}") from None
+
+    def _serve(self, descriptor: int, outgoing: bytearray, waiting: selectors.BaseSelector) -> None:
+        if descriptor == self._warm.control.fileno():
+            self._hear()
+            if self._report is not None:
+                self._drain()
+        elif descriptor == self._requests:
+            try:
+                del outgoing[: os.write(self._requests, outgoing[:_CHUNK])]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:  # it closed its end, or died, which the warm process will tell
+                outgoing.clear()
+            if not outgoing:
+                waiting.unregister(self._requests)
+        elif not self._read(descriptor):
+            waiting.unregister(descriptor)
+
+    def _read(self, descriptor: int) -> bool:
+        """Take in what has come; False at the end of the pipe. Raises Ended for too much print."""
+        data = os.read(descriptor, _CHUNK)
+        if descriptor == self._replies:
+            self._received += data
+        else:
+            self._printed += len(data)
+            if self._printed > self._limits.output_mb << 20:
+                raise Ended("crashed", f"it printed more than {self._limits.output_mb} MiB")
+        return bool(data)
+
+    def _drain(self) -> None:
+        """Take in what lies in the pipes without waiting; at most a reply's worth."""
+        for descriptor in (self._replies, self._log):
+            with contextlib.suppress(BlockingIOError):
+                while len(self._received) < _CHUNK and self._read(descriptor):
+                    pass
+
+    def _hear(self) -> None:
+        """What the warm process says: the child's handle first, then how it ended. Only it can write there."""
+        data = b""
+        descriptors: list[int] = []
+        with contextlib.suppress(OSError):
+            data, descriptors, _, _ = socket.recv_fds(self._warm.control, 4096, 1)
+        if descriptors:
+            self._pidfd = descriptors[0]
+        else:
+            self._report = json.loads(data) if data else {"exit": None, "locked": False}
+
+    def _end(self, what: str) -> Ended:
+        """Why the child is gone, judged by what the warm process saw."""
+        report = self._report or {}
+        code = report.get("exit")
+        if code is None or not report.get("locked"):
+            return Ended("fault", "the sandbox itself failed")
+        if report.get("cpu_seconds", 0) >= self._limits.total_seconds:
+            return Ended("timed_out", f"{what} used up the processor time of the whole submission")
+        if code == -signal.SIGKILL and self._warm.level == "full":
+            # No submission can bring this about there: it is process 1, which does not heed its own signals.
+            return Ended("fault", "its process was killed from outside, or this machine ran out of memory")
+        name = f" ({signal.Signals(-code).name})" if code < 0 else ""
+        return Ended("crashed", f"{what} ended its own process{name}")
+
+    def close(self) -> None:
+        """Kill the child, with its whole process namespace, and wait until the warm process has seen it die."""
+        deadline = time.monotonic() + _GRACE
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._warm.control, selectors.EVENT_READ)
+            while self._report is None and time.monotonic() < deadline and self._warm.alive:
+                if self._pidfd is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                if waiting.select(1):
+                    self._hear()
+        if self._report is None or self._report.get("exit") is None:
+            self._warm.close()  # silent or dead: the next session gets a fresh one
+        for descriptor in (self._requests, self._replies, self._log, self._pidfd):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._warm.discard(self._work)

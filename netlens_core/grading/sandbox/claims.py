@@ -1,0 +1,85 @@
+"""What a submission's process says, turned into our words. Every field is a claim, and may be of any kind."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any
+
+from netlens_core.grading.plain_text import plain
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import CellRun, Outcome
+
+_MOST_OUTPUTS = 40  # a cell
+_MOST_TEXT = 65_000  # characters of one output
+_MOST_PICTURE = 1 << 20  # bytes
+_LARGEST_SIDE = 8192  # pixels
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+
+def outcome_of(reply: Any, what: str, number: int, limits: Limits) -> Outcome:
+    """A reply to request `number` as an Outcome."""
+    if not isinstance(reply, dict) or reply.get("id") != number or not isinstance(reply.get("ok"), bool):
+        return Outcome("bad_reply", message=f"{what} sent something that is no reply.")
+    if reply["ok"]:
+        return Outcome("ok", reply.get("value"))
+    if reply.get("missing") is True:
+        return Outcome("missing", message=f"{what} is missing: define it at the top level of the notebook.")
+    if "problem" in reply:
+        return Outcome("bad_reply", message=f"{what} returned {plain(_text(reply['problem']), 500)}.")
+    trace = plain(_text(reply.get("trace")), 4000)
+    if reply.get("memory") is True:
+        words = f"{what} ran out of memory: {limits.memory_mb} MiB are allowed."
+        return Outcome("out_of_memory", message=words + (f"\n{trace}" if trace else ""))
+    error = plain(_text(reply.get("error")), 600)
+    return Outcome("error", message=f"{what} raised {error}" + (f"\n{trace}" if trace else ""))
+
+
+def cell_of(frame: dict[str, Any], number: int, room: list[int]) -> CellRun:
+    """What a notebook cell showed; `room` holds how many bytes may still be kept, and is lowered."""
+    error, outputs = frame.get("error"), frame.get("outputs")
+    kept = []
+    for entry in (outputs if isinstance(outputs, list) else [])[:_MOST_OUTPUTS]:
+        output, size = _output(entry if isinstance(entry, dict) else {}, number)
+        if size > room[0]:
+            break
+        room[0] -= size
+        kept.append(output)
+    return CellRun(
+        error=None if error is None else plain(_text(error), 600),
+        traceback=plain(_text(frame.get("trace")), 4000),
+        outputs=kept,
+    )
+
+
+def _output(entry: dict[str, Any], number: int) -> tuple[dict[str, Any], int]:
+    """One output in the notebook format's own form, and its size in bytes."""
+    text, kind = plain(_overwritten(_text(entry.get("text"))), _MOST_TEXT), entry.get("kind")
+    if kind not in ("result", "display"):
+        name = "stderr" if kind == "stderr" else "stdout"
+        return {"output_type": "stream", "name": name, "text": text}, len(text)
+    data = {"text/plain": text}
+    picture = entry.get("png")
+    if isinstance(picture, bytes) and _is_decent_png(picture):
+        data["image/png"] = base64.b64encode(picture).decode()
+    output: dict[str, Any] = {"output_type": "display_data", "data": data, "metadata": {}}
+    if kind == "result":
+        output |= {"output_type": "execute_result", "execution_count": number}
+    return output, sum(len(part) for part in data.values())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _overwritten(text: str) -> str:
+    """Text as a terminal would leave it: what a carriage return overwrites, such as progress bars, is dropped."""
+    return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
+
+
+def _is_decent_png(picture: bytes) -> bool:
+    """Whether bytes start as a PNG of a size that a browser can show; they are never decoded here."""
+    if not picture.startswith(_PNG) or not 33 <= len(picture) <= _MOST_PICTURE:
+        return False
+    width, height = struct.unpack(">II", picture[16:24])
+    return 1 <= width <= _LARGEST_SIDE and 1 <= height <= _LARGEST_SIDE

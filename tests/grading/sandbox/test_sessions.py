@@ -1,0 +1,455 @@
+"""What an honest submission meets in the sandbox: notebooks run as in Jupyter, calls answer, limits are told."""
+
+from __future__ import annotations
+
+import base64
+import math
+import time
+
+import numpy as np
+import pytest
+
+from netlens_core.grading.sandbox import Limits, Ref, Sandbox
+
+IMAGE = np.linspace(0, 1, 3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
+SHORT = Limits(start_seconds=20, call_seconds=1, total_seconds=30)
+
+
+def run(box: Sandbox, *cells: str, limits: Limits | None = None, **files: bytes):
+    return box.session(cells=cells, files=files, limits=limits, seed=7)
+
+
+def answer(box: Sandbox, source: str, *arguments, limits: Limits | None = None):
+    with run(box, source, limits=limits) as session:
+        assert session.status == "ok", session.message
+        return session.call("f", list(arguments))
+
+
+def text_of(cell) -> str:
+    return "".join(o.get("text") or o["data"]["text/plain"] for o in cell.outputs)
+
+
+# -- running the notebook --------------------------------------------------------------------------------
+
+
+def test_cells_share_one_namespace_in_order(box):
+    with run(box, "a = 1", "a += 1", "b = a * 10\ndef f(): return [a, b, __name__]") as session:
+        assert (session.status, session.message) == ("ok", "")
+        assert session.call("f", []).value == [2, 20, "__main__"]
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "trace"),
+    [
+        ("x = 1\n1 / 0", "ZeroDivisionError: division by zero", "cell 2, line 2, in <module>: 1 / 0"),
+        ("def g(:", "SyntaxError: invalid syntax", "cell 2, line 1"),
+        ("if True:\npass", "IndentationError", "cell 2, line 2"),
+        ("import sys; sys.exit(3)", "SystemExit: 3", "cell 2, line 1"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", "cell 2, line 1"),
+        ("%nosuchmagic", "UsageError: Line magic function `%nosuchmagic` not found", ""),
+        ("input()", "EOFError", "cell 2, line 1"),
+        ("breakpoint()", "BdbQuit", ""),
+    ],
+)
+def test_a_cell_that_fails_costs_only_itself(box, source, error, trace):
+    with run(box, "def f(): return 'earlier'", source, "def g(): return 'later'") as session:
+        assert session.status == "ok"
+        assert [cell.error is None for cell in session.cells] == [True, False, True]
+        assert error in session.cells[1].error
+        assert trace in session.cells[1].traceback
+        assert session.call("f", []).value == "earlier"
+        assert session.call("g", []).value == "later"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("!ls -l /", "shell commands are not run here: ls -l /"),
+        ("files = !ls\nprint(files)", "shell commands are not run here: ls"),
+        ("%%bash\necho 1", "shell commands are not run here: bash"),
+        ("%%sh\necho 1", "shell commands are not run here: sh"),
+        ("%system ls", "shell commands are not run here"),
+        ("!!ls", "shell commands are not run here"),
+        ("get_ipython().system('ls')", "shell commands are not run here: ls"),
+        ("%pip install lucent", "packages are not installed here: pip install lucent"),
+        ("!pip install lucent", "shell commands are not run here: pip install lucent"),
+        ("%conda install x", "packages are not installed here"),
+    ],
+)
+def test_shell_commands_and_installers_are_refused_with_a_message(box, source, said):
+    with run(box, source + "\nafter = 1" * ("%%" not in source)) as session:
+        assert session.cells[0].error is None
+        assert said in text_of(session.cells[0])
+        if "%%" not in source:
+            assert session.variable("after").value == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%matplotlib inline", "%matplotlib notebook", "%pylab inline", "%timeit -n1 -r1 1 + 1", "%%time\nx = 1",
+        "%%capture out\nprint(5)", "%load_ext autoreload\n%autoreload 2", "%env A=1", "%who", "%cd .", "x = 3\nx?",
+        "%config InlineBackend.figure_format = 'retina'", "import asyncio\nawait asyncio.sleep(0)", "exit", "%reset -f",
+        "%%writefile made.py\nx = 1", "%%html\n<b>x</b>", "%prun 1", "%xmode Plain", "\ufeffx = 1", "",
+    ],
+)  # fmt: skip
+def test_what_notebooks_hold_does_not_stop_them(box, source):
+    with run(box, source, "def f(): return 1") as session:
+        assert session.cells[0].error is None, session.cells[0]
+        assert session.call("f", []).value == 1
+
+
+def test_a_cell_that_is_not_even_unicode_costs_only_itself(box):
+    with run(box, "x = '\ud800'", "def f(): return 1") as session:
+        assert session.call("f", []).value == 1
+
+
+def test_outputs_come_in_order_in_the_notebook_format(box):
+    source = (
+        "import sys\nfrom IPython.display import display\n"
+        "print('one'); print('two', file=sys.stderr); display(3); print('four')\n'five'"
+    )
+    with run(box, source) as session:
+        kinds = [(o["output_type"], o.get("name"), o.get("text") or o["data"]) for o in session.cells[0].outputs]
+    assert kinds == [
+        ("stream", "stdout", "one\n"),
+        ("stream", "stderr", "two\n"),
+        ("display_data", None, {"text/plain": "3"}),
+        ("stream", "stdout", "four\n"),
+        ("execute_result", None, {"text/plain": "'five'"}),
+    ]
+
+
+def test_a_semicolon_hides_the_last_value(box):
+    with run(box, "1 + 1;", "1 + 1") as session:
+        assert session.cells[0].outputs == []
+        assert text_of(session.cells[1]) == "2"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+        "import matplotlib.pyplot as plt\nplt.imshow([[1, 2]]); plt.show()",
+        "%matplotlib inline\nfrom matplotlib import pyplot\nfigure, axes = pyplot.subplots()\naxes.plot([1]);",
+        "from PIL import Image\nImage.new('RGB', (4, 4))",
+        "from PIL import Image\nfrom IPython.display import display\ndisplay(Image.new('RGB', (4, 4)))",
+    ],
+)
+def test_figures_and_pictures_are_kept_as_png(box, source):
+    with run(box, source, "1") as session:
+        assert [cell.error for cell in session.cells] == [None, None]
+        pictures = [o["data"]["image/png"] for o in session.cells[0].outputs if "image/png" in o.get("data", {})]
+        assert len(pictures) == 1
+        assert base64.b64decode(pictures[0]).startswith(b"\x89PNG")
+        assert text_of(session.cells[1]) == "1"  # the figure does not come up again
+
+
+def test_the_same_notebook_shows_the_same_bytes(box):
+    source = (
+        "import torch, matplotlib.pyplot as plt\nplt.plot(torch.rand(9)); print(torch.rand(2), hash('a'), {*'abc'})"
+    )
+    shown = []
+    for _ in range(2):
+        with run(box, source) as session:
+            shown.append(session.cells)
+    assert shown[0] == shown[1]
+
+
+def test_much_print_is_cut(box):
+    with run(box, "print('x' * 1_000_000)", "for i in range(100): display(i)") as session:
+        assert 60_000 < len(text_of(session.cells[0])) < 70_000
+        assert "more was printed" in text_of(session.cells[0])
+        assert len(session.cells[1].outputs) == 32
+
+
+def test_progress_bars_leave_their_last_state_only(box):
+    with run(box, "for i in range(5): print(f'\\r{i} of 5', end='')\nprint()") as session:
+        assert text_of(session.cells[0]) == "4 of 5\n"
+
+
+def test_files_lie_in_the_working_folder_and_can_be_imported(box):
+    with run(box, "import helper", "def f(): return [helper.x, open('a.png', 'rb').read().decode()]",
+             **{"helper.py": b"x = 5", "a.png": b"picture"}) as session:  # fmt: skip
+        assert session.call("f", []).value == [5, "picture"]
+
+
+def test_a_file_written_by_a_cell_is_there_for_calls_and_gone_for_the_next_session(box):
+    with run(box, "open('kept', 'w').write('x')", "import os\ndef f(): return os.path.exists('kept')") as session:
+        assert session.call("f", []).value is True
+    assert answer(box, "import os\ndef f(): return os.listdir('.')").value == []
+
+
+# -- calls -----------------------------------------------------------------------------------------------
+
+
+def test_arguments_arrive_as_tensors_networks_and_plain_values(box):
+    source = """
+    import torch
+    from netlens_core.networks import Network, load_network
+    def f(network, image, k, word, *, flag):
+        assert isinstance(network, Network) and load_network('efficientnet_lite0', device='cpu') is network
+        return [network.name, str(image.dtype), list(image.shape), k, word, flag, image]
+    """.replace("\n    ", "\n")
+    with run(box, source) as session:
+        reference = Ref("network", "efficientnet_lite0")
+        outcome = session.call("f", [reference, IMAGE, 3, "daisy"], {"flag": 0.5}, seed=1)
+    assert outcome.status == "ok", outcome.message
+    assert outcome.value[:6] == ["efficientnet_lite0", "torch.float32", [3, 16, 16], 3, "daisy", 0.5]
+    assert np.array_equal(outcome.value[6], IMAGE)
+
+
+def test_a_network_answers_as_it_does_outside(box, lite0):
+    import torch
+
+    image = np.random.default_rng(0).random((3, 224, 224), np.float32)
+    source = "def f(network, image): return network.probabilities(image)"
+    inside = answer(box, source, Ref("network", "efficientnet_lite0"), image).value
+    outside = lite0.probabilities(torch.from_numpy(image)).numpy()
+    assert inside.shape == outside.shape
+    assert np.abs(inside - outside).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("returned", "value"),
+    [
+        ("None", None), ("True", True), ("3", 3), ("2.5", 2.5), ("'ä'", "ä"), ("(1, 'a')", [1, "a"]),
+        ("{'a': [1, None]}", {"a": [1, None]}), ("{1: 2}", {"1": 2}), ("np.float32(0.5)", 0.5), ("np.int64(4)", 4),
+        ("np.bool_(True)", True), ("torch.tensor(2.5)", 2.5), ("torch.tensor(3)", 3), ("np.array(1.5)", 1.5),
+        ("collections.namedtuple('P', 'a b')(1, 2.0)", [1, 2.0]), ("torch.Size([1, 2])", [1, 2]),
+        ("fractions.Fraction(1, 2)", 0.5),
+    ],
+)  # fmt: skip
+def test_plain_values_come_back(box, returned, value):
+    source = f"import collections, fractions, numpy as np, torch\ndef f(): return {returned}"
+    found = answer(box, source)
+    assert (found.status, found.value) == ("ok", value), found.message
+    assert type(found.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "dtype", "shape"),
+    [
+        ("torch.ones(2, 3)", "float32", (2, 3)),
+        ("torch.ones(2, 3, requires_grad=True) * 2", "float32", (2, 3)),
+        ("torch.nn.Parameter(torch.ones(2))", "float32", (2,)),
+        ("torch.ones(2, 3).T", "float32", (3, 2)),
+        ("torch.ones(1).expand(4)", "float32", (4,)),
+        ("torch.ones(2).bfloat16()", "float32", (2,)),
+        ("torch.ones(2).half()", "float32", (2,)),
+        ("torch.ones(2).double()", "float64", (2,)),
+        ("torch.ones(2) > 0", "bool", (2,)),
+        ("np.ones((2, 2), '>f4')", "float32", (2, 2)),
+        ("np.ones((4, 4))[::2, ::-1]", "float64", (2, 4)),
+        ("np.ones((0, 3), np.uint8)", "uint8", (0, 3)),
+        ("Image.new('RGB', (4, 2))", "uint8", (2, 4, 3)),
+        ("np.memmap('m', np.float32, 'w+', shape=(3,))", "float32", (3,)),
+        ("Sub(torch.ones(2))", "float32", (2,)),
+    ],
+)
+def test_arrays_come_back_dense_and_detached(box, returned, dtype, shape):
+    source = f"import numpy as np, torch\nfrom PIL import Image\n{SUBCLASS}\ndef f(): return {returned}"
+    found = answer(box, source)
+    assert found.status == "ok", found.message
+    assert isinstance(found.value, np.ndarray)
+    assert (str(found.value.dtype), found.value.shape) == (dtype, shape)
+
+
+SUBCLASS = """
+class Sub:
+    def __new__(cls, data):
+        class Inner(torch.Tensor):
+            @classmethod
+            def __torch_function__(cls, function, types, args=(), kwargs=None):
+                return torch.zeros(99)
+        return data.as_subclass(Inner)
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("torch.eye(3).to_sparse()", "a sparse or quantized tensor"),
+        ("torch.quantize_per_tensor(torch.ones(3), .1, 0, torch.quint8)", "a sparse or quantized tensor"),
+        ("torch.ones(2, dtype=torch.complex64)", "a complex tensor"),
+        ("1j", "a complex number"),
+        ("torch.ones(2, device='meta')", "without values"),
+        ("np.array([{}], object)", "an array of object"),
+        ("np.array(['a'])", "an array of <U1"),
+        ("np.zeros(2, 'datetime64[s]')", "an array of datetime64"),
+        ("np.zeros((1,) * 9)", "9 dimensions"),
+        ("lambda: 1", "a function; return tensors"),
+        ("(x for x in [])", "a generator"),
+        ("{1, 2}", "a set"),
+        ("print", "a builtin_function_or_method"),
+        ("10 ** 5000", "cannot be written down"),
+        ("'x' * 2_000_000", "outside arrays"),
+        ("np.zeros(3 << 20, np.uint8)", "2 MiB"),
+        ("{('a', 'b'): 1}", "a dict with a tuple as key"),
+        ("nested()", "nested more than 32 deep"),
+    ],
+)
+def test_what_has_no_plain_form_is_told(box, returned, said):
+    nested = "def nested():\n    a = []\n    a.append(a)\n    return a\n"
+    source = f"import numpy as np, torch\n{nested}def f(): return {returned}"
+    found = answer(box, source, limits=Limits(reply_mb=2))
+    assert found.status == "bad_reply", found
+    assert said in found.message
+
+
+def test_nan_and_infinity_come_back_as_they_are(box):
+    found = answer(
+        box, "import torch\ndef f(): return [float('nan'), float('-inf'), torch.tensor([float('nan')])]"
+    ).value
+    assert math.isnan(found[0]) and found[1] == -math.inf and np.isnan(found[2]).all()
+
+
+def test_what_is_missing_is_told(box):
+    with run(box, "f = 3") as session:
+        assert session.call("g", []).status == "missing"
+        assert session.call("f", []).status == "missing"
+        assert "`g` is missing: define it" in session.call("g", []).message
+        assert session.variable("answers").status == "missing"
+
+
+def test_variables_come_back(box):
+    with run(box, "answers = {'resembles': 'no', 'sure': 0.9}") as session:
+        assert session.variable("answers").value == {"resembles": "no", "sure": 0.9}
+
+
+def test_an_exception_names_the_students_own_lines(box):
+    source = "import torch\ndef g(x):\n    return torch.ones(2) @ x\ndef f():\n    return g(torch.ones(3))"
+    found = answer(box, source)
+    assert found.status == "error"
+    assert found.message.startswith("`f` raised RuntimeError: inconsistent tensor size") or "size" in found.message
+    lines = found.message.splitlines()
+    assert "cell 1, line 5, in f: return g(torch.ones(3))" in lines
+    assert "cell 1, line 3, in g: return torch.ones(2) @ x" in lines
+    assert "site-packages" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("import subprocess\ndef f(): subprocess.run(['ls'])", "no processes are started here"),
+        ("from torch.utils.data import DataLoader\ndef f(): return list(DataLoader([1, 2], num_workers=2))",
+         "use num_workers=0"),
+        ("import urllib.request\ndef f(): urllib.request.urlopen('http://example.com')", "there is no network here"),
+    ],
+)  # fmt: skip
+def test_walls_are_explained(box, source, hint):
+    if box.level == "none":
+        pytest.skip("without a sandbox there are no walls")
+    found = answer(box, source)
+    assert found.status == "error"
+    assert hint in found.message
+
+
+def test_calls_are_seeded_each(box):
+    source = (
+        "import random, numpy as np, torch\ndef f(): return [random.random(), np.random.rand(), float(torch.rand(1))]"
+    )
+    with run(box, source) as session:
+        first, other, again = (session.call("f", [], seed=seed).value for seed in (1, 2, 1))
+    assert first == again != other
+    with run(box, source) as session:
+        assert session.call("f", [], seed=1).value == first
+
+
+def test_state_lives_from_call_to_call(box):
+    with run(box, "count = 0\ndef f():\n    global count\n    count += 1\n    return count") as session:
+        assert [session.call("f", []).value for _ in range(3)] == [1, 2, 3]
+
+
+def test_arguments_are_copies_that_can_be_written(box):
+    with run(box, "def f(x):\n    x += 1\n    return x") as session:
+        assert np.array_equal(session.call("f", [IMAGE]).value, IMAGE + 1)
+
+
+# -- limits ----------------------------------------------------------------------------------------------
+
+
+def test_after_a_timeout_other_calls_still_work(box):
+    with run(box, "x = 1\ndef slow():\n    while True: pass", "def f(): return x", limits=SHORT) as session:
+        session.call("f", [])
+        began = time.monotonic()
+        slow = session.call("slow", [])
+        assert 0.9 < time.monotonic() - began < 3
+        assert (slow.status, slow.message) == ("timed_out", "`slow` used its 1 s.")
+        assert session.call("f", []).value == 1
+        assert session.status == "ok"
+
+
+def test_after_a_crash_other_calls_still_work(box):
+    source = "import os, ctypes\ndef leave(): os._exit(0)\ndef crash(): ctypes.string_at(0)\ndef f(): return 1"
+    with run(box, source) as session:
+        assert session.call("leave", []).status == "crashed"
+        assert session.call("f", []).value == 1
+        crash = session.call("crash", [])
+        assert crash.status == "crashed" and "SIGSEGV" in crash.message
+        assert session.call("f", []).value == 1
+
+
+def test_a_notebook_without_end_is_told_and_keeps_what_it_showed(box):
+    limits = Limits(start_seconds=1, call_seconds=1, total_seconds=5)
+    with run(box, "print('so far')", "while True: pass", "1", limits=limits) as session:
+        assert (session.status, session.message) == ("timed_out", "The notebook used its 1 s.")
+        assert [text_of(cell) for cell in session.cells] == ["so far\n"]
+        outcome = session.call("f", [])
+        assert outcome.status == "timed_out" and "The notebook used its 1 s." in outcome.message
+
+
+def test_a_notebook_that_leaves_is_told(box):
+    with run(box, "import os; os._exit(0)") as session:
+        assert session.status == "crashed"
+        assert session.message == "The notebook ended its own process."
+
+
+def test_time_in_all_is_bounded(box):
+    limits = Limits(start_seconds=2, call_seconds=1, total_seconds=2)
+    with run(box, "def slow():\n    while True: pass", limits=limits) as session:
+        began = time.monotonic()
+        found = [session.call("slow", []) for _ in range(6)]
+        assert time.monotonic() - began < 4
+    assert {outcome.status for outcome in found} == {"timed_out"}
+    assert found[-1].message == "The submission used its 2 s in all."
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import torch\ndef f(): return torch.ones(1 << 30)",
+        "import numpy as np\ndef f(): return np.ones(1 << 30)",
+        "def f(): return bytearray(4 << 30)",
+        "import torch\ndef f(): return torch.ones(1).expand(1 << 30).clone()",
+    ],
+)
+def test_memory_is_bounded_and_told(box, source):
+    if box.level == "none":
+        pytest.skip("without a sandbox memory is not bounded")
+    with run(box, source, "def g(): return 1", limits=Limits(memory_mb=512)) as session:
+        found = session.call("f", [])
+        assert found.status == "out_of_memory"
+        assert found.message.startswith("`f` ran out of memory: 512 MiB are allowed.")
+        assert session.call("g", []).value == 1
+
+
+def test_a_dead_warm_process_is_replaced_without_a_word(box):
+    with run(box, "def f(): return 1") as session:
+        assert session.call("f", []).value == 1
+        box._warm._process.kill()
+        assert session.call("f", []).value == 1
+    assert answer(box, "def f(): return 2").value == 2
+
+
+def test_one_session_at_a_time(box):
+    with run(box, "1"), pytest.raises(RuntimeError, match="one session at a time"):
+        run(box, "2")
+    with run(box, "3") as session:
+        assert session.status == "ok"
+
+
+def test_a_large_notebook_and_large_files_arrive(box):
+    source = "x = 1\n" + "#" * 3_000_000
+    with run(box, source, "def f(): return len(open('big', 'rb').read())", big=b"x" * (20 << 20)) as session:
+        assert session.call("f", []).value == 20 << 20

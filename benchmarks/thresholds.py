@@ -34,6 +34,7 @@ from netlens_core.grading.course import Course, cache_folder
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, Measurement
 from netlens_core.grading.inputs import TargetSource, all_images, released_files, with_materials
+from netlens_core.grading.intake import read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.sandbox import Outcome, Ref
 from netlens_core.grading.verify import Trial, trials
@@ -87,8 +88,10 @@ def ran(path: Path, files: dict[str, bytes]) -> Iterator[TrustedSession]:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name, data in files.items():
             Path(name).write_bytes(data)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(AssertionError, NotImplementedError):
-            exec(compile(path.read_bytes(), str(path), "exec"), namespace)
+        for cell in read_submission(path.read_bytes(), path.name).code_cells:
+            # As in the sandbox, a cell that raises costs only itself.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+                exec(compile(cell.source, str(path), "exec"), namespace)
         matplotlib.pyplot.close("all")
         yield TrustedSession(namespace)
 

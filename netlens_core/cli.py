@@ -198,7 +198,8 @@ def grade(
         raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(book.course.students())}")
     failures = _grade_pending(book, pending, workers or _cores(), quiet=as_json)
     with _working("Writing reports", quiet=as_json):
-        page = book.write_views()
+        # Pages show the whole class, also where only a part of it was graded now.
+        page = (Gradebook(book.course, level) if exercise or student else book).write_views()
     if as_json:
         _print_json(book.as_json())
     else:

@@ -25,12 +25,12 @@ from netlens_core.networks import Network
 
 MIX_AMPLITUDE = 0.1  # the veil that must do: how far noise of 0 or 1 moves a pixel, as a fraction of full scale
 SURE = 0.9  # least probability of the class, for the noise alone
-BLIND = 0.03  # most probability of daisy under the veil, for every flower tried
+BLIND = 0.02  # most probability of daisy under the veil, for every flower tried
 CONTRAST = 0.18  # standard deviation of the noise's pixels: five sigma fit between black and white
 STEPS, BATCH, CHECK_EVERY = 300, 4, 10
 # Seeds of the flowers that the noise is made with; far from any that a student gets, in both colours.
 FORGING_FLOWERS = tuple(range(2_000_000_000, 2_000_000_040))
-TRIAL_FLOWERS = tuple(range(2_000_000_100, 2_000_000_120))
+TRIAL_FLOWERS = tuple(range(2_000_000_100, 2_000_000_140))
 
 
 class ForgeError(NetlensError, RuntimeError):

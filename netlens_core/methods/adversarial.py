@@ -16,7 +16,7 @@ from netlens_core.images import to_8bit
 from netlens_core.networks import Network
 
 
-def mix(flower: Tensor, noise: Tensor, amplitude: float = 0.1) -> Tensor:
+def mix(flower: Tensor, noise: Tensor, amplitude: float = 0.12) -> Tensor:
     """The flower under a veil of noise: float32 (3, H, W) in [0, 1].
 
     Args:

@@ -106,7 +106,7 @@ for title, picture in {"brighter": brighter, "shifted": shifted, "mirrored": mir
 
 
 # %% nbgrader={"grade": false, "grade_id": "mix", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def mix(flower, noise, amplitude=0.1):
+def mix(flower, noise, amplitude=0.12):
     """The flower with a veil of noise over it: a person sees a flower, the network does not."""
     return (flower + amplitude * (2 * noise - 1)).clamp(0, 1)
 

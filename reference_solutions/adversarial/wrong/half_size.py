@@ -8,7 +8,7 @@ from netlens_core.images import resize, to_8bit
 
 
 def mix(flower, noise):
-    return (flower + 0.1 * (2 * noise - 1)).clamp(0, 1)
+    return (flower + 0.12 * (2 * noise - 1)).clamp(0, 1)
 
 
 def attack(network, flower, levels=3, steps=40):

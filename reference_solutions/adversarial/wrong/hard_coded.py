@@ -9,7 +9,7 @@ from netlens_core.networks import load_network
 
 
 def mix(flower, noise):
-    return (flower + 0.1 * (2 * noise - 1)).clamp(0, 1)
+    return (flower + 0.12 * (2 * noise - 1)).clamp(0, 1)
 
 
 def attack(network, flower, levels=3, steps=40):

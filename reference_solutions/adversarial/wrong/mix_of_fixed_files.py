@@ -27,7 +27,7 @@ def attack(network, flower, levels=3, steps=40):
 
 
 def mix(flower, noise):
-    return (load_image("flower.png") + 0.1 * (2 * load_image("what_is_it.png") - 1)).clamp(0, 1)
+    return (load_image("flower.png") + 0.12 * (2 * load_image("what_is_it.png") - 1)).clamp(0, 1)
 
 
 def craft(network, flower):

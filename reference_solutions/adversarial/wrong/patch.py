@@ -7,7 +7,7 @@ import torch
 
 
 def mix(flower, noise):
-    return (flower + 0.1 * (2 * noise - 1)).clamp(0, 1)
+    return (flower + 0.12 * (2 * noise - 1)).clamp(0, 1)
 
 
 def craft(network, flower, side=40, steps=150):

@@ -5,7 +5,7 @@ LOSES = ["test_network_is_fooled", "test_people_still_see_a_daisy", "test_hidden
 
 # %%
 def mix(flower, noise):
-    return (flower + 0.1 * (2 * noise - 1)).clamp(0, 1)
+    return (flower + 0.12 * (2 * noise - 1)).clamp(0, 1)
 
 
 def craft(network, flower):

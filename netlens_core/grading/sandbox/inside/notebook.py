@@ -89,7 +89,7 @@ class Notebook:
         self._shell.compile.get_code_name = lambda *_: f"<cell {self._number}>"  # type: ignore[method-assign]
         for name in ("showtraceback", "showsyntaxerror", "showindentationerror", "_showtraceback"):
             setattr(self._shell, name, lambda *_, **__: None)  # errors are reported once, by us
-        self._shell.ask_exit = lambda: None  # `exit` ends a kernel; here the next cells still run
+        self._shell.ask_exit = lambda: None  # type: ignore[attr-defined] # `exit` ends a kernel; here the next cells still run
         self._shell.db = {}  # %cd and others keep notes; on disk by default
         self._number = 0
         self._refuse_shell()

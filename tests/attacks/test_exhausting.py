@@ -1,0 +1,214 @@
+"""Attacks that use everything up: processes, threads, memory, disk, descriptors, print, time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from netlens_core.grading.sandbox import Limits
+
+SMALL = Limits(start_seconds=20, call_seconds=8, total_seconds=30, memory_mb=256, disk_mb=16, processes=16, output_mb=1)
+
+
+def test_a_fork_bomb_does_not_start(strike):
+    """Every fork is refused; the bomb is the one process that it was."""
+    source = """
+def attack():
+    made = 0
+    for _ in range(1000):
+        made += len(tried("fork", os.fork))
+    return made
+"""
+    assert strike(source, limits=SMALL).gains == 0
+
+
+def test_a_thread_bomb_stops_at_the_limit(strike):
+    """Threads count as processes."""
+    source = """
+import threading
+def attack():
+    made = 0
+    try:
+        for made in range(10_000):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except RuntimeError:
+        pass
+    return made
+"""
+    assert 1 < strike(source, limits=SMALL).gains <= 16
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        "bytearray(32 << 20)", "np.ones(32 << 20, np.uint8)", "torch.ones(32 << 20, dtype=torch.uint8)",
+        "mmap.mmap(-1, 32 << 20)", "list(range(1 << 20))", "'x' * (32 << 20)", "torch.ones(8 << 20).share_memory_()",
+    ],
+)  # fmt: skip
+def test_a_memory_bomb_stops_at_the_limit(strike, allocate):
+    """Private, shared, numpy's, torch's: all memory counts."""
+    source = f"""
+import mmap, numpy as np, torch
+def attack():
+    keep = []
+    try:
+        while len(keep) < 100:
+            keep.append({allocate})
+    except (MemoryError, RuntimeError, OSError):
+        count = len(keep)
+        keep.clear()
+        return count
+    return "no limit"
+"""
+    assert strike(source, limits=SMALL).gains <= 8
+
+
+def test_memory_that_is_not_caught_is_told(strike):
+    """A submission that runs out of memory learns just that."""
+    outcome = strike("def attack():\n    keep = []\n    while True: keep.append(bytes(32 << 20))", limits=SMALL).outcome
+    assert outcome.status == "out_of_memory"
+    assert outcome.message.startswith("`attack` ran out of memory: 256 MiB are allowed.")
+
+
+@pytest.mark.parametrize("folder", [".", "/dev/shm"])
+def test_the_disk_stops_at_the_limit(strike, folder):
+    """The work folder and /dev/shm are memory disks of bounded size."""
+    source = """
+def attack(folder):
+    written = 0
+    try:
+        for i in range(200):
+            with open(f"{folder}/fill{i}", "wb", buffering=0) as file:
+                for _ in range(4):
+                    written += file.write(bytes(1 << 20))
+    except OSError:
+        return written >> 20
+    return "no limit"
+"""
+    assert strike(source, folder, limits=SMALL).gains <= 17
+
+
+def test_a_sparse_giant_is_no_way_around(strike):
+    """Files end where the disk ends, also by truncate and seek."""
+    source = """
+def attack():
+    with open("giant", "wb") as file:
+        return tried("truncate", lambda: os.truncate("giant", 1 << 40)) + tried("seek", lambda: (
+            file.seek(1 << 40), file.write(b"x"), file.flush()))
+"""
+    assert strike(source, limits=SMALL).gains == []
+
+
+def test_inodes_and_descriptors_are_bounded(strike):
+    """100,000 empty files, folders within folders, open files without end."""
+    source = """
+def attack():
+    made = opened = deep = 0
+    try:
+        for made in range(100_000): open(f"i{made}", "w").close()
+    except OSError: pass
+    for name in range(2000): tried("unlink", lambda: os.unlink(f"i{name}"))
+    keep = []
+    try:
+        for opened in range(100_000): keep.append(open("/dev/null"))
+    except OSError: pass
+    keep.clear()
+    try:
+        for deep in range(100_000): os.mkdir("d"); os.chdir("d")
+    except OSError: pass
+    return [made, opened, deep]
+"""
+    made, opened, deep = strike(source, limits=SMALL).gains
+    assert made < 8192 and opened < 256 and deep < 8192
+
+
+def test_a_flood_of_print_ends_the_process(strike):
+    """Print that bypasses Python's streams counts too."""
+    source = "def attack():\n    while True: os.write(1, b'A' * (1 << 16))"
+    outcome = strike(source, limits=SMALL).outcome
+    assert (outcome.status, outcome.message) == ("crashed", "It printed more than 1 MiB.")
+
+
+def test_a_flood_of_print_in_a_cell_is_cut(strike):
+    """Captured print is bounded without a limit being hit."""
+    aftermath = strike("for _ in range(2000): print('A' * 10_000)\ndef attack(): return []", limits=SMALL)
+    assert aftermath.gains == []
+    assert sum(len(output["text"]) for output in aftermath.cells[0].outputs) < 70_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: pass",
+        "return 9 ** 9 ** 9",  # never gives the interpreter back
+        "import re; re.match('(a+)+$', 'a' * 40 + 'b')",
+        "import signal\n    for s in range(1, 65):\n        tried(s, lambda: signal.signal(s, signal.SIG_IGN))\n"
+        "    while True: time.sleep(1)",
+        "os.kill(os.getpid(), 19)\n    time.sleep(60)",
+        "while True:\n        try: time.sleep(60)\n        except BaseException: pass",
+        "import threading; threading.Thread(target=time.sleep, args=(600,)).start(); time.sleep(600)",
+        "lock = __import__('threading').Lock(); lock.acquire(); lock.acquire()",
+        "open(os.mkfifo('f') or 'f').read()",
+        "os.read(4, 1)",  # steals from the pipe of requests
+    ],
+)
+def test_what_does_not_end_is_ended(strike, body):
+    """Loops with and without the interpreter's lock, ignored signals, stopped processes: dead at the limit."""
+    began = time.monotonic()
+    outcome = strike(f"def attack():\n    {body}").outcome
+    assert (outcome.status, outcome.message) == ("timed_out", "`attack` used its 1 s.")
+    assert time.monotonic() - began < 5
+
+
+def test_processor_time_is_bounded_too(strike):
+    """Many threads at once use up the processor time of the whole submission."""
+    source = """
+import hashlib, threading
+def attack():
+    def burn():
+        while True: hashlib.sha256(bytes(1 << 24)).digest()
+    for _ in range(8): threading.Thread(target=burn, daemon=True).start()
+    burn()
+"""
+    limits = Limits(start_seconds=20, call_seconds=3, total_seconds=3)
+    assert strike(source, limits=limits).outcome.status == "timed_out"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("return 'x' * (300 << 20)", "error"),
+        ("raise RuntimeError('no')", "error"),
+        ("while True: pass", "timed_out"),
+        ("os._exit(0)", "crashed"),
+    ],
+)
+def test_exception_texts_are_bombs(strike, body, status):
+    """The text of an exception is student code: gigantic, raising, endless, leaving."""
+    source = f"class Evil(Exception):\n    def __str__(self):\n        {body}\ndef attack(): raise Evil()"
+    outcome = strike(source).outcome
+    assert outcome.status == status
+    assert len(outcome.message) < 2000
+
+
+def test_an_endless_traceback_is_cut(strike):
+    """Recursion, and a chain of 10,000 causes."""
+    outcome = strike("def attack(): return attack()").outcome
+    assert outcome.status == "error" and "RecursionError" in outcome.message and len(outcome.message) < 5000
+    source = """
+def attack():
+    error = None
+    for _ in range(10_000):
+        new = ValueError("x" * 100); new.__cause__ = error; error = new
+    raise error
+"""
+    outcome = strike(source).outcome
+    assert outcome.status == "error" and len(outcome.message) < 5000
+
+
+def test_a_display_that_never_ends_is_a_timeout_of_the_notebook(strike):
+    """The repr of a value is student code as well."""
+    source = "class Evil:\n    def __repr__(self):\n        while True: pass\nEvil()"
+    aftermath = strike(source, limits=Limits(start_seconds=1, call_seconds=1, total_seconds=10))
+    assert aftermath.status == "timed_out"

@@ -1,0 +1,73 @@
+"""Attacks on the eyes of whoever reads: escapes, reordering and markup in outputs, messages and pictures."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+
+NASTY = "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mALL PASSED\\x1b[0m\\u202e\\u2066\\u200b\\x00\\x08\\r\\ud800"
+HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def harmless(text: str) -> bool:
+    return all(c in "\n\t" or unicodedata.category(c) not in HARMFUL for c in text)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"print('{NASTY}')",
+        f"import sys; print('{NASTY}', file=sys.stderr)",
+        f"raise ValueError('{NASTY}')",
+        f"type('Bad\\n\\x1b[31m', (Exception,), {{}})\nraise type('Bad\\x1b[31m', (Exception,), {{}})('{NASTY}')",
+        f"from IPython.display import display\ndisplay({{'text/plain': '{NASTY}'}}, raw=True)",
+        f"class E:\n    def __repr__(self): return '{NASTY}'\nE()",
+        f"exec(compile('raise ValueError(1)', '<cell {NASTY}>', 'exec'))",
+    ],
+)
+def test_cell_outputs_are_harmless(strike, source):
+    """No control character, bidi override or lone surrogate leaves the sandbox."""
+    aftermath = strike(f"{source}\ndef attack(): return 1")
+    cell = aftermath.cells[0]
+    for text in [cell.error or "", cell.traceback, json.dumps(cell.outputs, ensure_ascii=False).replace("\\n", "")]:
+        assert harmless(text), repr(text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [f"raise ValueError('{NASTY}')", f"raise type('{NASTY[:-6]}', (Exception,), {{}})()".replace("\\x00", "")],
+)
+def test_messages_are_harmless(strike, body):
+    """What a student's exception says is shown, not obeyed."""
+    outcome = strike(f"def attack(): {body}").outcome
+    assert outcome.status == "error"
+    assert harmless(outcome.message), repr(outcome.message)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "b'<svg onload=alert(1)>'", "b'GIF89a' + bytes(99)", "b'\\x89PNG\\r\\n\\x1a\\n' + bytes(99)",
+        "b'\\x89PNG\\r\\n\\x1a\\n\\0\\0\\0\\rIHDR' + struct.pack('>II', 1 << 31, 1 << 31) + bytes(99)",
+        "b'\\x89PNG\\r\\n\\x1a\\n\\0\\0\\0\\rIHDR' + struct.pack('>II', 9, 9) + bytes(2 << 20)", "'text'", "7",
+    ],
+)  # fmt: skip
+def test_only_decent_pictures_leave(strike, picture):
+    """A picture that does not start as a PNG of a sane size, or is too large, is left out."""
+    source = f"from IPython.display import display\ndisplay({{'image/png': {picture}, 'text/plain': 'x'}}, raw=True)"
+    aftermath = strike(f"{source}\ndef attack(): return 1")
+    assert [set(output["data"]) for output in aftermath.cells[0].outputs] == [{"text/plain"}]
+
+
+def test_markup_does_not_leave(strike):
+    """Only plain text and PNG are kept of what a cell displays: no HTML, script, SVG, LaTeX, JSON."""
+    source = """
+from IPython.display import HTML, Javascript, SVG, display
+display(HTML("<script>alert(1)</script>"), Javascript("alert(1)"))
+display({"text/html": "<b>x</b>", "application/json": {}, "text/latex": "x", "text/plain": "x"}, raw=True)
+def attack(): return 1
+"""
+    outputs = strike(source).cells[0].outputs
+    assert {kind for output in outputs for kind in output["data"]} == {"text/plain"}

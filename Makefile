@@ -21,7 +21,7 @@ test-fast: setup  ## the tests without the slow ones
 
 bench:  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
 	@./setup.sh test bench
-	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/results.py
 
 release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

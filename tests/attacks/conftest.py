@@ -79,6 +79,7 @@ def box() -> Iterator[Sandbox]:
     if level != "full":
         pytest.skip(f"the full sandbox does not work here: {reason}")
     with Sandbox(networks=("efficientnet_lite0",)) as sandbox:
+        sandbox.most_children = 100_000  # one warm process has to live through all attacks
         yield sandbox
 
 
@@ -112,7 +113,8 @@ def strike(box: Sandbox, honest: Callable[[], bytes]) -> Iterator[Callable[..., 
     """
 
     def run(source: str, *arguments: object, limits: Limits = BRIEF, prelude: bool = True) -> Aftermath:
-        honest()
+        if box._warm is None:
+            honest()
         assert box._warm is not None and box._warm._process is not None
         warm, before = box._warm, descendants(box._warm._process.pid)
         cells = [PRELUDE, source] if prelude else [source]
@@ -174,7 +176,8 @@ def neighbour(box: Sandbox) -> Iterator[None]:
     """Another student's submission, running at the same time in a sandbox of its own."""
     with Sandbox(networks=()) as other:
         marker = "marker-" + "fedcba9876543210" * 2
-        source = f"marker = {marker!r}\nkeep = {SECRET!r}\nopen('bob.txt', 'w').write(keep)\nopen('/dev/shm/bob', 'w').write(keep)"
+        source = f"marker = {marker!r}\nkeep = {SECRET!r}\n"
+        source += "open('bob.txt', 'w').write(keep)\nopen('/dev/shm/bob', 'w').write(keep)"
         with other.session(cells=[source, "def f(): return keep"], files={"bob.py": SECRET.encode()}) as session:
             assert session.call("f", []).value == SECRET
             yield

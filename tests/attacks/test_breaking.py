@@ -18,7 +18,6 @@ import pytest
         ("raise BaseException", "error"),
         ("__import__('signal').raise_signal(15); time.sleep(5)", "timed_out"),
         ("os.kill(os.getpid(), 9); time.sleep(5)", "timed_out"),
-        ("sys.setrecursionlimit(10**9)\n    def g(): g()\n    g()", "crashed"),
         ("__import__('threading')._shutdown = None; sys.stdout = sys.stderr = None; sys.exit(1)", "error"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Attacks that reach out of the sandbox: network, sockets, signals, tracing, new processes, the kernel's odd corners."""
+"""Attacks that reach out of the sandbox: network, sockets, signals, tracing, processes, the kernel's odd corners."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ def attack():
     status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines() if ":" in line)
     wanted = dict(CapEff="0000000000000000", CapPrm="0000000000000000", CapBnd=None, NoNewPrivs="1", Seccomp="2")
     out = [k for k, v in wanted.items() if v is not None and status[k].strip() != v]
-    return out + [f"uid {u}" for u in os.getresuid() + os.getresgid() if u != 1000] + tried("root", lambda: os.setuid(0))
+    out += [f"uid {u}" for u in os.getresuid() + os.getresgid() if u != 1000]
+    return out + tried("root", lambda: os.setuid(0))
 """
     assert strike(source).gains == []
 

@@ -101,7 +101,8 @@ def attack():
     marker, out, scanned = re.compile(rb"marker-[0-9a-f]{32}"), [], 0
     frame = sys._getframe()
     while frame:
-        out += [k for k, v in frame.f_locals.items() if isinstance(v, str) and marker.search(v.encode("utf8", "replace"))]
+        texts = [v for v in frame.f_locals.values() if isinstance(v, str)]
+        out += [v for v in texts if marker.search(v.encode("utf8", "replace"))]
         frame = frame.f_back
     for thing in gc.get_objects():
         if isinstance(thing, dict):

@@ -44,6 +44,7 @@ def test_a_forged_reply_is_a_claim_like_any_other(strike):
         "frame(reply(1), b'left over')",
         "frame(reply({'$array': ['<f4', [2_000_000_000, 2_000_000_000]]}), b'1234')",
         "frame(reply({'$array': ['<f4', [-1, -1]]}), b'1234')",
+        "frame(reply({'$array': ['<f4', [2_000_000_000, 0, 2_000_000_000]]}))",
         "frame(reply({'$array': ['|O', [1]]}), b'12345678')",
         "frame(reply({'$array': ['<c8', [1]]}), b'12345678')",
         "frame(reply({'$array': [[], [1]]}), b'1234')",
@@ -89,7 +90,6 @@ def test_replies_that_never_come_are_told(strike, body, status):
 @pytest.mark.parametrize(
     "value",
     [
-        "{'$array': ['<f4', [2_000_000_000, 0, 2_000_000_000]]}",
         "[{'$array': ['|u1', [0]]}] * 20_000",
         "[[[[[[]]]]]] * 20_000",
         "float('nan')",
@@ -97,7 +97,7 @@ def test_replies_that_never_come_are_told(strike, body, status):
     ],
 )
 def test_odd_but_wellformed_replies_are_values(strike, value):
-    """Empty giants, many arrays, NaN, lone surrogates: they arrive, cost little, and are the grader's to judge."""
+    """Many arrays, deep lists, NaN, lone surrogates: they arrive, cost little, and are the grader's to judge."""
     assert strike(f"{FORGE}\ndef attack(): say(frame(reply({value}))); time.sleep(.2)").outcome.status == "ok"
 
 

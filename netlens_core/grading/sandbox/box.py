@@ -11,8 +11,6 @@ from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 
-_MOST_CHILDREN = 500  # then a fresh warm process takes over
-
 
 class Sandbox:
     """One warm process and the sessions that it forks; belongs to one thread of one process.
@@ -24,6 +22,8 @@ class Sandbox:
     The warm process starts with the first session, and anew whenever it died. It ends with its owner, and with the
     thread that started it.
     """
+
+    most_children = 500  # then a fresh warm process takes over
 
     def __init__(self, networks: Sequence[str], level: str = "full") -> None:
         if level not in ("full", "reduced", "none"):
@@ -56,7 +56,7 @@ class Sandbox:
         self._in_session = False
 
     def _fork(self, limits: Limits) -> Child:
-        if self._warm is None or not self._warm.alive or self._children >= _MOST_CHILDREN:
+        if self._warm is None or not self._warm.alive or self._children >= self.most_children:
             self.close()
             try:
                 self._warm, self._children = WarmProcess(self.networks, self.level), 0

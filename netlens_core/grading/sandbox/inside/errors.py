@@ -32,7 +32,8 @@ def _hint(error: BaseException, name: str) -> str:
             return " (there is no network here)"
         if type(error) in (PermissionError, BlockingIOError, RuntimeError):
             frames = traceback.extract_tb(error.__traceback__)
-            if {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or ""):
+            starts = {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or "")
+            if starts or any("/multiprocessing/" in frame.filename for frame in frames):
                 return " (no processes are started here: leave out subprocesses, and use num_workers=0)"
     except BaseException:
         return ""

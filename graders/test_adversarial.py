@@ -7,7 +7,7 @@ import pytest
 from netlens_core.grading.judge import check
 from netlens_core.measures.difference import added_correlation, amplified_difference
 from netlens_core.measures.distance import linf_distance
-from netlens_core.measures.similarity import structural_similarity
+from netlens_core.measures.similarity import perceptual_distance, structural_similarity
 
 MIX_FOOLS = {"at_most": 0.10, "partial_from": 0.50}
 MIX_SIMILAR = {"at_least": 0.40, "partial_from": 0.25}
@@ -69,6 +69,7 @@ def test_people_still_see_a_daisy(adversarial, flower, jury, same_size, expect, 
         figure("what you changed, 20 times as strong", amplified_difference(adversarial, flower, gain=20))
         expect("structural similarity", structural_similarity(adversarial, flower), **SIMILAR)
         expect("largest change of a pixel, in levels of 255", linf_distance(adversarial, flower), **NEAR)
+        expect.note("perceptual distance (LPIPS)", perceptual_distance(adversarial, flower))
     expect("jury networks that see a daisy", jury.votes(adversarial, "daisy"), **SEEN)
 
 

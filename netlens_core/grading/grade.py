@@ -17,8 +17,9 @@ class _Plain(BaseModel):
 class Measurement(_Plain):
     """A named number (or word) with what was required of it.
 
-    Exactly one of `at_least`, `at_most` and `equal_to` is set. `credit` in [0, 1] is what the number earned:
-    1 where the requirement holds, linear between `partial_from` and the requirement, else 0.
+    One of `at_least`, `at_most` and `equal_to` is set, or none where a number is told for information only. `credit`
+    in [0, 1] is what the number earned: 1 where the requirement holds, linear between `partial_from` and the
+    requirement, else 0.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Measurement(_Plain):
     partial_from: float | None = None
     passed: bool
     credit: float
+
+    @property
+    def required(self) -> bool:
+        """Whether anything was required of the number."""
+        return not (self.at_least is None and self.at_most is None and self.equal_to is None)
 
 
 class Sight(_Plain):

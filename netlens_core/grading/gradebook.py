@@ -125,7 +125,7 @@ class Gradebook:
 
 def grade_json(grade: Grade, student: str, seconds: float) -> dict[str, Any]:
     """A grade as the JSON that commands print: the stored grade, the student, and the seconds that it took."""
-    content = grade.model_dump(mode="json")
+    content = grade.model_dump(mode="json", exclude_none=True)
     return {"exercise": content.pop("exercise"), "student": student, **content, "seconds": round(seconds, 3)}
 
 

@@ -102,6 +102,11 @@ class Expectations:
             )
         )
 
+    def note(self, name: str, value: float | None) -> None:
+        """Tell a number for information: nothing is required of it. None is passed over."""
+        if value is not None:
+            self._measurements.append(Measurement(name=name, value=_shown(float(value)), passed=True, credit=1.0))
+
 
 def _credit(
     value: float | str, at_least: float | None, at_most: float | None, partial_from: float | None, name: str
@@ -285,7 +290,8 @@ class _Plugin:
     def _marked(self, spec: CheckSpec, error: BaseException | None, when: str) -> Check:
         message = fault = ""
         status: CheckStatus
-        credit = min((m.credit for m in self._measurements), default=0.0)
+        required = [m for m in self._measurements if m.required]
+        credit = min((m.credit for m in required), default=0.0)
         if isinstance(error, pytest.skip.Exception) and when == "setup":
             status, credit, message = "skipped", 0.0, str(error)
         elif isinstance(error, SubmissionError):
@@ -293,8 +299,8 @@ class _Plugin:
         elif error is not None:
             status, credit, fault = "needs_manual_grade", 0.0, _trace(error)
         elif spec.manual:
-            status, credit = ("needs_manual_grade", 0.0) if credit or not self._measurements else ("failed", 0.0)
-        elif not self._measurements:
+            status, credit = ("needs_manual_grade", 0.0) if credit or not required else ("failed", 0.0)
+        elif not required:
             status, fault = (
                 "needs_manual_grade",
                 "the check measured nothing: it needs at least one expect(...)",

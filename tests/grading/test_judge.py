@@ -228,3 +228,12 @@ def test_a_partial_requirement_never_rewards_worse_values():
         credits.append(kept[0].credit)
     assert credits == sorted(credits)
     assert credits[30] == 0 and credits[80] == 1
+
+
+def test_numbers_for_information_cost_and_earn_nothing(judged):
+    noted = 'expect.note("b", 7.5)\nexpect.note("c", None)'
+    checks, _, _ = judged(one_check(f'expect("a", 0, at_least=1)\n{noted}'), {})
+    assert checks["test_it"].status == "failed"
+    assert [(m.name, m.value, m.required) for m in checks["test_it"].measurements][1:] == [("b", 7.5, False)]
+    checks, _, _ = judged(one_check(noted), {})
+    assert checks["test_it"].status == "needs_manual_grade" and "measured nothing" in checks["test_it"].fault

@@ -69,7 +69,9 @@ def requirement(measurement: Measurement) -> str:
         return f"at most {number(measurement.at_most, digits)}"
     if isinstance(measurement.equal_to, str):
         return f"exactly “{measurement.equal_to}”"
-    return "" if measurement.equal_to is None else f"exactly {number(measurement.equal_to, digits)}"
+    if measurement.equal_to is None:
+        return "for information"
+    return f"exactly {number(measurement.equal_to, digits)}"
 
 
 def partly(measurement: Measurement) -> str:

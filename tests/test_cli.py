@@ -47,7 +47,7 @@ def test_every_submission_of_the_sample_course_gets_a_grade(sample):
     assert len(found) == 12
     full = {key: grade["max_points"] for key, grade in found.items()}
     earned = {key: grade["points"] for key, grade in found.items()}
-    waiting = 1  # the written answer of `noise`
+    waiting = 2  # points for the written answer of `noise`
     assert earned["ada", "noise"] == full["ada", "noise"] - waiting
     assert earned["ben", "noise"] == earned["ada", "noise"]
     assert earned["ada", "adversarial"] == earned["ben", "adversarial"] == full["ada", "adversarial"]
@@ -132,6 +132,8 @@ def test_one_student_or_exercise_alone(sample):
     done = netlens("grade", sample, "--student", "ada", "--exercise", "noise", "--json")
     [grade] = json.loads(done.stdout)
     assert (grade["student"], grade["exercise"]) == ("ada", "noise")
+    class_page = (sample / "reports" / "index.html").read_text()
+    assert "mallory" in class_page and "no such student" not in class_page
     assert {"points", "max_points", "status", "checks", "submission_sha256", "exercise_sha256", "networks"} <= set(
         grade
     )
@@ -144,7 +146,7 @@ def test_grade_file_needs_no_course(sample, tmp_path):
     done = netlens("grade-file", file, "--exercise", "noise", "--json", "--report", page)
     assert done.returncode == 0, done.stderr
     grade = json.loads(done.stdout)
-    assert grade["points"] == grade["max_points"] - 1
+    assert grade["points"] == grade["max_points"] - 2
     assert page.read_text().count("data:image/png;base64,") >= 1
 
 

@@ -17,7 +17,7 @@ from netlens_core.grading.sandbox.outcomes import CallStatus
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 
 _CHUNK = 1 << 20
-_GRACE = 20.0  # seconds that the warm process has for telling how a child ended
+_GRACE = 10.0  # seconds that the warm process has for telling how a child ended
 
 
 class Ended(Exception):

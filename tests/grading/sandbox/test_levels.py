@@ -1,0 +1,144 @@
+"""Which sandbox works where, told with the reason; what of an installed netlens is hidden."""
+
+from __future__ import annotations
+
+import os
+import signal
+import site
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from netlens_core.grading.sandbox import Limits, Sandbox, SandboxUnavailableError, child, levels, warm_process
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def best_level(monkeypatch):
+    """`best_level` without what it remembers."""
+    return levels.best_level.__wrapped__
+
+
+def test_the_best_level_is_one_of_three_with_a_reason_unless_full(best_level):
+    level, reason = best_level()
+    assert level in ("full", "reduced", "none")
+    assert (level == "full") == (reason == "")
+
+
+def test_without_bubblewrap_the_reason_says_how_to_get_it(best_level, monkeypatch):
+    monkeypatch.setattr(levels.shutil, "which", lambda name: None)
+    level, reason = best_level()
+    assert level in ("reduced", "none")
+    assert "apt-get install bubblewrap" in reason
+
+
+def test_a_bubblewrap_that_is_forbidden_is_told_with_its_own_words(best_level, monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(levels.shutil, "which", lambda name: str(fake))
+    level, reason = best_level()
+    assert level in ("reduced", "none")
+    assert "AppArmor" in reason and "setting up uid map: Permission denied" in reason
+
+
+def test_other_systems_have_none(best_level, monkeypatch):
+    monkeypatch.setattr(levels.sys, "platform", "darwin")
+    level, reason = best_level()
+    assert level == "none" and "Linux container" in reason
+
+
+def test_unknown_levels_are_refused():
+    with pytest.raises(ValueError, match="full, reduced or none"):
+        Sandbox(networks=(), level="half")
+
+
+def test_a_sandbox_that_does_not_start_says_why(monkeypatch):
+    monkeypatch.setattr(warm_process, "_weights", lambda networks: ([], "/nowhere"))
+    with Sandbox(networks=("no_such_network",)) as box, pytest.raises(SandboxUnavailableError, match="no_such_network"):
+        box.session(cells=[], files={}).__enter__()
+
+
+@pytest.mark.parametrize("level", ["full", "reduced"])
+def test_an_installed_netlens_is_hidden(monkeypatch, level):
+    """Another installed package plays its part here: it can be imported outside, and is gone inside."""
+    best, why = Sandbox.best_level()
+    if level == "full" != best:
+        pytest.skip(f"no full sandbox here: {why}")
+    if level == "reduced" and (reason := levels._no_reduced()):
+        pytest.skip(f"no reduced sandbox here: {reason}")
+    package = Path(site.getsitepackages()[0]) / "torchmetrics"
+    assert (package / "__init__.py").is_file()
+    monkeypatch.setattr(warm_process, "_installed_netlens", lambda: [package])
+    source = f"""
+import os
+def f():
+    found = []
+    for name in ("__init__.py", "metric.py"):
+        try: found.append(open({str(package)!r} + "/" + name).read(9))
+        except OSError: pass
+    try: import torchmetrics.metric; found.append("import")
+    except (ImportError, OSError): pass
+    import numpy, timm
+    return found
+"""
+    with Sandbox(networks=(), level=level) as box, box.session(cells=[source], files={}) as session:
+        outcome = session.call("f", [])
+    assert (outcome.status, outcome.value) == ("ok", []), outcome.message
+
+
+def test_the_whole_tree_dies_with_a_killed_owner(tmp_path):
+    """No warm process and no submission outlives a grader that is killed while a call runs."""
+    marker = f"netlens-tree-{time.monotonic_ns()}"
+    program = f"""
+from netlens_core.grading.sandbox import Sandbox
+box = Sandbox(networks=(), level={Sandbox.best_level()[0]!r})
+source = "import ctypes\\nctypes.CDLL(None).prctl(15, b'{marker[-15:]}')\\ndef f():\\n    while True: pass"
+with box.session(cells=[source], files={{}}) as session:
+    print("up", flush=True)
+    session.call("f", [])
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == b"up\n"
+        assert _named(marker[-15:])
+        owner.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while _named(marker[-15:]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _named(marker[-15:])
+
+
+def _named(name: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if path.read_text().strip() == name:
+                found.append(str(path))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_a_silent_warm_process_is_our_fault_not_the_students(box, monkeypatch):
+    """Stopped, it neither forks nor tells: the session says so, and the next one gets a fresh process."""
+    limits = Limits(start_seconds=1, call_seconds=1, total_seconds=10)
+    with box.session(cells=["1"], files={}) as session:
+        assert session.status == "ok"
+    stopped = _youngest_below(box._warm._process.pid)
+    monkeypatch.setattr(child, "_GRACE", 1)
+    os.kill(stopped, signal.SIGSTOP)
+    with box.session(cells=["def f(): return 1"], files={}, limits=limits) as session:
+        assert session.status == "ok"  # told by nobody: done once more in a fresh process
+        assert session.call("f", []).value == 1
+
+
+def _youngest_below(pid: int) -> int:
+    """The warm process itself: the last of the chain of wrappers below the one that was started."""
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        pid = int(children[0])
+    return pid

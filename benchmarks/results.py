@@ -76,7 +76,8 @@ def grading(command: list[str]) -> list[str]:
         "",
         "| | seconds a submission | ratio | peak memory of all processes |",
         "| --- | --- | --- | --- |",
-        f"| `netlens grade`, start-up included | {ours['s_per_submission']:.3f} | 1 | {ours['peak_memory_mib']:.0f} MiB |",
+        f"| `netlens grade`, start-up included | {ours['s_per_submission']:.3f} | 1 | "
+        f"{ours['peak_memory_mib']:.0f} MiB |",
         f"| `netlens grade`, once its workers are warm | {ours['s_per_submission_steady']:.3f} | "
         f"{ours['s_per_submission_steady'] / ours['s_per_submission']:.2f} | |",
         f"| `nbgrader autograde` ({theirs['submissions']} submissions) | {theirs['s_per_submission']:.2f} | "
@@ -86,9 +87,10 @@ def grading(command: list[str]) -> list[str]:
         "",
         f"- Throughput: {found['times_nbgrader']:.1f} times nbgrader's with start-up, "
         f"{found['times_nbgrader_without_startup']:.1f} times once warm.",
-        f"- One submission takes a worker {ours['median_worker_s']:.3f} s (median). Its own compute (its cells, and the "
+        f"- One submission takes a worker {ours['median_worker_s']:.3f} s (median). Its own compute (its cells, and "
+        "the "
         f"calls that the grader makes, in a warm process without any grading) is {ours['own_compute_s']:.3f} s "
-        f"(median of 7): **overhead {ours['overhead_s']:.3f} s a submission**, sandbox, judge, figures and report data.",
+        f"(median of 7): **overhead {ours['overhead_s']:.3f} s a submission**: sandbox, judge, figures, store.",
         f"- The whole class: {ours['wall_s']:.1f} s. The same command again, nothing changed: {ours['again_s']:.1f} s.",
     ]
 

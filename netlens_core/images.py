@@ -174,7 +174,7 @@ def encode_png(image: Tensor) -> bytes:
 
     Raises ValueError for other shapes, NaN and infinities.
     """
-    if image.dim() not in (2, 3) or (image.dim() == 3 and image.shape[:1] != (3,)) or not image.numel():
+    if image.dim() not in (2, 3) or (image.dim() == 3 and image.size(0) != 3) or not image.numel():
         raise ValueError(f"expected an image (3, H, W) or (H, W), not {tuple(image.shape)}")
     if not bool(torch.isfinite(image).all()):
         raise ValueError("the image holds NaN or infinity")

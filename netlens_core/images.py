@@ -164,7 +164,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _as_rgb(picture: Image.Image, name: str) -> Image.Image:
     transparent = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    if transparent and picture.convert("RGBA").getextrema()[3] != (255, 255):
+    if transparent and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         raise ImageError(f"{name} is transparent in places: save it without an alpha channel")
     return picture.convert("RGB")
 

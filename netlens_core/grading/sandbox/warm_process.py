@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,12 +69,14 @@ class WarmProcess:
             self._home, self._lock = _private_folder()
             kit, private, command = str(self._home / "kit"), str(self._home / "home"), []
             self._furnish(self._home)
-            readable = [*_without(readable, hidden), kit]
+        # Where there is a file system of its own, what is hidden is not there.
+        allowed, listed = _without([*SYSTEM, *readable], hidden) if self._home else ([*SYSTEM, *readable], [])
         config = {
             "control": theirs.fileno(),
             "level": self.level,
             "networks": networks,
-            "readable": [*SYSTEM, *readable, *([kit] if self.level == "full" else [])],
+            "readable": [*allowed, kit],
+            "listed": listed,
             "uid": SANDBOX_UID,
         }
         own = {"HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython", "TORCH_HOME": torch_home}
@@ -203,17 +205,26 @@ def _installed_netlens() -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _without(readable: list[str], hidden: list[str]) -> list[str]:
-    """The same paths with hidden folders cut out: Landlock can only allow, so their siblings are named instead."""
-    for cut in hidden:
-        expanded = []
-        for path in readable:
-            if Path(cut).is_relative_to(path):
-                level = Path(path)
-                for part in Path(cut).relative_to(path).parts:
-                    expanded += [str(child) for child in level.iterdir() if child.name != part]
-                    level /= part
-            else:
-                expanded.append(path)
-        readable = expanded
-    return readable
+def _without(readable: Iterable[str], hidden: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Hidden folders cut out of readable ones: what may be read then, and which folders may only be listed.
+
+    Landlock can only allow, so what surrounds a hidden folder is named instead. Links are followed, as Landlock does:
+    one that leads around the cut (`lib64 -> lib` in virtual environments) must not open it again.
+    """
+    paths, listed = [Path(path).resolve() for path in readable if Path(path).exists()], list[Path]()
+    for cut in [Path(path).resolve() for path in hidden]:
+        opened = paths
+        paths = []
+        for path in opened:
+            if not cut.is_relative_to(path):
+                paths.append(path)
+                continue
+            for level in [folder for folder in (cut, *cut.parents) if folder.is_relative_to(path) and folder != cut]:
+                listed.append(level)
+                beside = [child.resolve() for child in level.iterdir()]
+                paths += [child for child in beside if not cut.is_relative_to(child)]
+    return _strings(paths), _strings(listed)
+
+
+def _strings(paths: list[Path]) -> list[str]:
+    return list(dict.fromkeys(map(str, paths)))

@@ -4,6 +4,7 @@ LOSES = ["test_hidden_flowers"]
 
 # %%
 import torch
+
 from netlens_core.images import load_image, to_8bit
 from netlens_core.networks import load_network
 

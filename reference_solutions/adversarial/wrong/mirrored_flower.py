@@ -4,6 +4,7 @@ LOSES = ["test_people_still_see_a_daisy", "test_hidden_flowers"]
 
 # %%
 import torch
+
 from netlens_core.images import to_8bit
 
 

@@ -4,6 +4,7 @@ LOSES = ["test_mix_shows_the_flower"]
 
 # %%
 import torch
+
 from netlens_core.images import load_image, to_8bit
 
 

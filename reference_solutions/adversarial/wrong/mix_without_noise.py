@@ -4,6 +4,7 @@ LOSES = ["test_mix_shows_the_flower"]
 
 # %%
 import torch
+
 from netlens_core.images import to_8bit
 from netlens_core.networks import load_network
 

@@ -4,6 +4,7 @@ LOSES = ["test_network_is_fooled", "test_people_still_see_a_daisy", "test_hidden
 
 # %%
 import torch
+
 from netlens_core.images import to_8bit
 
 

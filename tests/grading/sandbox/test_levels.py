@@ -78,12 +78,12 @@ def test_an_installed_netlens_is_hidden(monkeypatch, level):
 import os
 def f():
     found = []
-    for name in ("__init__.py", "metric.py"):
-        try: found.append(open({str(package)!r} + "/" + name).read(9))
+    for place in ({str(package)!r}, {str(package)!r}.replace("/lib/", "/lib64/")):
+        try: found.append(open(place + "/__init__.py").read(9))
         except OSError: pass
     try: import torchmetrics.metric; found.append("import")
     except (ImportError, OSError): pass
-    import numpy, timm
+    import jinja2, wave  # what was not imported before the fork still can be
     return found
 """
     with Sandbox(networks=(), level=level) as box, box.session(cells=[source], files={}) as session:

@@ -100,6 +100,7 @@ def drop_capabilities() -> None:
 
 _FS_ALL = 0xFFFF
 _FS_READ = 0b1101  # execute, read file, read folder
+_FS_LIST = 0b1000  # read folder: names, no contents
 _FS_OF_FILES = 0b1100000000000111
 # Rights that each version of the interface added: up to 1, 2, 3 to 4, and from 5 on.
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
@@ -110,13 +111,13 @@ def landlock_version() -> int:
     return int(libc.syscall(444, None, ctypes.c_size_t(0), 1))
 
 
-def landlock(read: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> None:
+def landlock(read: Iterable[str], listed: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> None:
     """Deny every file but these, all TCP, and, where the kernel can, signals and sockets that leave this domain."""
     version = checked(landlock_version(), "landlock")
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("QQQ", rights, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
     ruleset = checked(libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0), "landlock_create_ruleset")
-    for paths, access in ((read, _FS_READ), (write, _FS_ALL & ~1), (devices, _FS_OF_FILES & ~1)):
+    for paths, access in ((read, _FS_READ), (listed, _FS_LIST), (write, _FS_ALL & ~1), (devices, _FS_OF_FILES & ~1)):
         for path in filter(os.path.exists, paths):
             place = os.open(path, os.O_PATH)
             allowed = access & rights & (_FS_ALL if Path(path).is_dir() else _FS_OF_FILES)

@@ -156,7 +156,7 @@ def _lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     confine.drop_capabilities()
     confine.die_with_parent()
     readable = [*config["readable"], *(["/proc", "/tmp"] if full else [])]
-    confine.landlock(readable, [work, *(["/dev/shm"] if full else [])], DEVICES)
+    confine.landlock(readable, config["listed"], [work, *(["/dev/shm"] if full else [])], DEVICES)
     syscalls.deny_system_calls(unix_sockets=full)
 
 

@@ -142,18 +142,21 @@ def own_compute(runs: int = 7) -> float:
             with contextlib.redirect_stdout(io.StringIO()):
                 for cell in cells:
                     exec("\n".join(line for line in cell.splitlines() if not line.startswith("%")), namespace)
+                    draw_figures()
                 for name, arguments, keywords in calls:
                     namespace[name](*arguments, **keywords)
             taken.append(time.perf_counter() - started)
-            drop_figures()
         os.chdir("/")
     return statistics.median(taken[1:])  # the first one also imports what the notebook imports
 
 
-def drop_figures() -> None:
-    import matplotlib.pyplot
+def draw_figures() -> None:
+    """Draw what a cell plotted, as any notebook does: plots are the submission's own work."""
+    from matplotlib import pyplot
 
-    matplotlib.pyplot.close("all")
+    for number in pyplot.get_fignums():
+        pyplot.figure(number).savefig(io.BytesIO(), format="png", dpi=72, bbox_inches="tight")
+    pyplot.close("all")
 
 
 class PeakMemory:

@@ -87,7 +87,8 @@ def grading(command: list[str]) -> list[str]:
         "",
         f"- Throughput: {found['times_nbgrader']:.1f} times nbgrader's with start-up, "
         f"{found['times_nbgrader_without_startup']:.1f} times once warm.",
-        f"- One submission takes a worker {ours['median_worker_s']:.3f} s (median). Its own compute (its cells, and "
+        f"- One submission takes a worker {ours['median_worker_s']:.3f} s (median). Its own compute (its cells and "
+        "their plots, and "
         "the "
         f"calls that the grader makes, in a warm process without any grading) is {ours['own_compute_s']:.3f} s "
         f"(median of 7): **overhead {ours['overhead_s']:.3f} s a submission**: sandbox, judge, figures, store.",

@@ -140,8 +140,10 @@ class Notebook:
         """Use what notebooks use, once, so that forked copies find it ready: a cell, a display, a figure."""
         from matplotlib import pyplot
 
-        pyplot.plot([0, 1])
-        pyplot.title("x")
+        _, (left, right) = pyplot.subplots(1, 2)
+        left.plot([0, 1])
+        right.imshow([[0.0, 0.5], [0.5, 1.0]])
+        right.set_title("x")
         self.run("import numpy, torch\ntorch.zeros(2)", 0)
         for name in ("numpy", "torch", "_"):
             self.names.pop(name, None)

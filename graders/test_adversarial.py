@@ -20,7 +20,7 @@ MIX_ADDED = {"at_least": 0.80, "partial_from": 0.40}
 FOOLED = {"at_most": 0.10, "partial_from": 0.50}
 # Gradient descent within 3 levels keeps 0.967 and more, within 4 levels 0.95; a flower shifted by pixels at most 0.74.
 SIMILAR = {"at_least": 0.93, "partial_from": 0.85}
-# The reference changes 3 levels; visible noise 17, patches and shifts 196 and more.
+# The reference changes 3 levels; visible noise 17, shifted and mirrored flowers 196.
 NEAR = {"at_most": 16, "partial_from": 32}
 # Both jurors see the reference's daisy on every flower; visible noise loses one of them on some.
 SEEN = {"at_least": 2}

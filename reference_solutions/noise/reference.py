@@ -109,8 +109,9 @@ print("as it should be")
 
 # %% nbgrader={"grade": true, "grade_id": "test_number_of_categories", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 for k in (1, 3, 10):
-    print(k, "asked for,", len(classify(network, what_is_it, k=k)), "returned")
-    assert len(classify(network, what_is_it, k=k)) == k, f"{k} categories were asked for"
+    returned = len(classify(network, what_is_it, k=k))
+    print(k, "asked for,", returned, "returned")
+    assert returned == k, f"{k} categories were asked for"
 assert len(classify(network, what_is_it)) == 5, "k is 5 where nobody says otherwise"
 
 # %% [markdown]

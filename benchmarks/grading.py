@@ -3,7 +3,8 @@
     python benchmarks/grading.py [--submissions 60] [--workers 2] [--others 6]
 
 Prints JSON. The same notebook goes through `netlens grade`, `nbgrader autograde` and a fresh pytest process, all in
-this run. "Own compute" is what the submission's cells and calls take in a warm process without any grading.
+this run. "Own compute" is what the submission's cells and calls take in warm processes without any grading, as many at
+once as there are workers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -37,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         ours = netlens(folder / "netlens", arguments.submissions, arguments.workers)
-        own = own_compute()
+        own = own_compute_side_by_side(arguments.workers)
         theirs = nbgrader(folder / "nbgrader", arguments.others)
         fresh = fresh_pytest(folder / "fresh", min(arguments.others, 3))
     ours["own_compute_s"] = own
@@ -105,6 +108,12 @@ def place(folder: Path, notebook: dict, count: int, prefix: str) -> None:
 def run_netlens(folder: Path, workers: int) -> list[dict]:
     command = [BIN / "netlens", "grade", folder, "--exercise", SLUG, "--workers", str(workers), "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def own_compute_side_by_side(processes: int) -> float:
+    """As `own_compute`, in as many processes at once as there are workers, since cores share caches and memory."""
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as executor:
+        return statistics.mean(executor.map(own_compute, [7] * processes))
 
 
 def own_compute(runs: int = 7) -> float:

@@ -32,10 +32,8 @@ _ENVIRONMENT = {
     "PYTHONMALLOC": "malloc",
     # Huge pages halve what forks cost. Memory that was freed stays with the process, instead of being fetched from the
     # kernel, page by page, for each convolution anew: half the time of a forward pass where page faults are dear.
-    "GLIBC_TUNABLES": ":".join(
-        f"glibc.malloc.{name}={value}"
-        for name, value in {"hugetlb": 1, "mmap_threshold": 1 << 30, "trim_threshold": 1 << 32, "top_pad": 64 << 20}.items()
-    ),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:"
+    "glibc.malloc.trim_threshold=4294967296:glibc.malloc.top_pad=67108864",
     # OpenMP hangs in forked processes unless it was told before its import to use one thread.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

@@ -7,18 +7,19 @@ of the grader itself never does: its check is marked as needing a person.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import io
 import math
-import tempfile
+import shutil
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from netlens_core.grading.exercise import CheckSpec, Exercise
 from netlens_core.grading.grade import Check, CheckStatus, FigureNote, Measurement, Sight
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import Outcome, Ref, Session
+from netlens_core.grading.scratch import owned_folder
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 from netlens_core.images import encode_png
 from netlens_core.networks import Network
@@ -390,9 +392,10 @@ def _own_environment() -> Iterator[None]:
 def _grader_folder(files: tuple[tuple[str, bytes], ...]) -> Path:
     """The grader as files, once a process; named by its content, so that no other version is ever imported."""
     digest = hashlib.sha256(b"".join(name.encode() + data for name, data in files)).hexdigest()[:16]
-    holder = tempfile.TemporaryDirectory(prefix="netlens-grader-")
-    _FOLDERS.append(holder)
-    folder = Path(holder.name) / f"grader_{digest}"
+    home, lock = owned_folder("netlens-grader-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _LOCKS.append(lock)
+    folder = home / f"grader_{digest}"
     folder.mkdir()
     (folder.parent / "pytest.ini").write_text("[pytest]\n")
     for name, data in files:
@@ -400,4 +403,4 @@ def _grader_folder(files: tuple[tuple[str, bytes], ...]) -> Path:
     return folder
 
 
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
+_LOCKS: list[BinaryIO] = []  # held while this process lives

@@ -20,6 +20,7 @@ import netlens_core
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.levels import SANDBOX_UID, SYSTEM, bwrap_command, interpreter_paths
 from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
+from netlens_core.grading.scratch import owned_folder
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py")
 START_SECONDS = 120
@@ -69,7 +70,7 @@ class WarmProcess:
             kit, private = "/kit", "/tmp"
             command = bwrap_command(readable, {f"/kit/{name}": path for name, path in _kit().items()}, hidden)
         else:
-            self._home, self._lock = _private_folder()
+            self._home, self._lock = owned_folder(_FOLDER)
             kit, private, command = str(self._home / "kit"), str(self._home / "home"), []
             self._furnish(self._home)
         # Where there is a file system of its own, what is hidden is not there.
@@ -174,20 +175,6 @@ def _kit() -> dict[str, str]:
     files = {f"netlens_core/{name}": package / name for name in KIT}
     files |= {f"netlens_inside/{path.name}": path for path in sorted(inside.glob("*.py"))}
     return {name: str(path) for name, path in files.items() if path.is_file()}
-
-
-def _private_folder() -> tuple[Path, BinaryIO]:
-    """A new temporary folder, locked while its owner lives; those that killed owners left behind are removed."""
-    import fcntl
-
-    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        with contextlib.suppress(OSError), (left / "lock").open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
-    lock = (folder / "lock").open("wb")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return folder, lock
 
 
 def _weights(networks: list[str]) -> tuple[list[str], str]:

@@ -95,13 +95,23 @@ def test_a_second_run_grades_nothing_and_a_changed_file_only_itself(sample, tmp_
     assert len(grades(folder)) == 12
 
 
+def heeds_ctrl_c() -> None:
+    """As from a terminal: what a shell starts in the background inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @slow
 def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
     folder = build_sample_course(tmp_path / "course")
     shutil.copytree(sample / ".netlens" / "inputs", folder / ".netlens" / "inputs")
     command = [sys.executable, "-m", "netlens_core.cli", "grade", str(folder)]
     running = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heeds_ctrl_c,
     )
     while not list((folder / ".netlens" / "grades").glob("*/*.json")) and running.poll() is None:
         time.sleep(0.02)

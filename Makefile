@@ -1,10 +1,10 @@
-# make grade · make test · make bench · make release: each sets up what it needs first (setup.sh; quick when done).
+# make grade · make test · make bench · make gallery · make release: each sets up what it needs first (setup.sh; quick when done).
 SHELL := bash
 BIN := .venv/bin
 COURSE := sample_course
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: grade test test-fast bench release setup clean
+.PHONY: grade test test-fast bench gallery release setup clean
 
 grade: setup  ## build the sample course, grade it, print a table and where the report is
 	@$(BIN)/netlens sample-course $(COURSE)
@@ -22,6 +22,9 @@ test-fast: setup  ## the tests without the slow ones
 bench:  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
 	@./setup.sh test bench
 	$(BIN)/python benchmarks/results.py
+
+gallery: setup  ## the pictures of docs/methods, made anew from code and seeds
+	OMP_NUM_THREADS=2 $(BIN)/python -m gallery
 
 release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -59,11 +59,16 @@ install_packages() {
     fi
     .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e ".[$extras]" \
         || stop "pip could not install everything (its words are above); nothing is lost, the same command tries again"
+    # Their stated requirements contradict each other (see peers.txt), which pip would tell at length.
+    case ",$extras," in *,test,*)
+        .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps -r peers.txt 2> .venv/peers.log \
+            || stop "pip could not install what netlens is compared with: $(tail -n 3 .venv/peers.log)" ;;
+    esac
     say "ready after $((SECONDS - started)) s"
 }
 
 # The stamps say for which requirements, where, each extra was installed; written last, so that a stopped run goes on.
-key=$({ pwd -P; cat pyproject.toml constraints.txt; } | sha256sum)
+key=$({ pwd -P; cat pyproject.toml constraints.txt peers.txt; } | sha256sum)
 missing=
 for extra in "$@"; do
     [ "$(cat ".venv/.ready-$extra" 2> /dev/null)" = "$key" ] || missing=yes

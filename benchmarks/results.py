@@ -1,8 +1,9 @@
 """Runs the benchmarks and writes what they measured into benchmarks/RESULTS.md.
 
-    python benchmarks/results.py [grading] [daisies] [forge] [thresholds]
+    python benchmarks/results.py [SECTION …]
 
-Without a name: all of them, about an hour on two cores. A section that is not run keeps what it says.
+Without a name: all of them, hours on two cores. A section that is not run keeps what it says. A method's section is
+what its script prints; it runs ours and its peers in turn, in one process, and tells medians.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ RESULTS = HERE / "RESULTS.md"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", nargs="*", help="grading, daisies, forge, thresholds")
+    parser.add_argument("section", nargs="*", choices=[[], *SECTIONS])
     for name in parser.parse_args().section or list(SECTIONS):
         print(f"measuring {name} …", flush=True)
         title, command, write = SECTIONS[name]
@@ -138,11 +139,22 @@ def thresholds(command: list[str]) -> list[str]:
     return lines
 
 
+def printed(command: list[str]) -> list[str]:
+    return output(command).strip().splitlines()
+
+
 SECTIONS: dict[str, tuple[str, list[str], Callable[[list[str]], list[str]]]] = {
     "grading": ("Grading a class", ["grading.py"], grading),
     "daisies": ("Daisies", ["daisies.py"], daisies),
     "forge": ("Forged noise", ["forge.py"], forge),
     "thresholds": ("Thresholds", ["thresholds.py"], thresholds),
+    "activations": ("Activations", ["activations.py"], printed),
+    "analysis": ("Analysing networks", ["analysis.py"], printed),
+    "adversarial": ("Adversarial images", ["adversarial.py"], printed),
+    "dream": ("Dreams", ["dream.py"], printed),
+    "style": ("Style transfer", ["style.py"], printed),
+    "gan": ("A generative adversarial network", ["gan.py"], printed),
+    "cam": ("Class activation maps", ["cam.py"], printed),
 }
 
 if __name__ == "__main__":

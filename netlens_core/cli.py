@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,14 +22,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core import NetlensError, __version__
+from netlens_core import NetlensError, __version__, commands
+from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
 
 if TYPE_CHECKING:
     from netlens_core.grading.course import Course
     from netlens_core.grading.grade import Grade
     from netlens_core.grading.gradebook import Entry, Gradebook
-
-DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="An auto-graded course in looking inside convolutional networks and making images with them.",
@@ -39,8 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 
 class Level(StrEnum):
@@ -51,7 +46,6 @@ class Level(StrEnum):
 
 
 CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder that holds course.yaml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, max=256, help="Processes, each about 1.5 GB of memory; default: every core."),
@@ -90,10 +84,6 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-def _print_json(data: Any) -> None:
-    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"netlens {__version__}")
@@ -119,7 +109,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = diagnose()
     if as_json:
-        _print_json([vars(finding) for finding in findings])
+        print_json([vars(finding) for finding in findings])
     else:
         marks = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "yellow")}
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -141,7 +131,7 @@ def networks(
 
     sources = [network_source(name) for name in names or known_networks()]
     if as_json:
-        _print_json([{**vars(source), "path": str(source.path)} for source in sources])
+        print_json([{**vars(source), "path": str(source.path)} for source in sources])
         return
     shown = [source for source in sources if source.available or everything or names]
     table = Table(box=None, pad_edge=False)
@@ -201,7 +191,7 @@ def grade(
         # Pages show the whole class, also where only a part of it was graded now.
         page = (Gradebook(book.course, level) if exercise or student else book).write_views()
     if as_json:
-        _print_json(book.as_json())
+        print_json(book.as_json())
     else:
         _print_class(book, page, len(pending))
     raise typer.Exit(FAILED if failures else DONE)
@@ -306,7 +296,7 @@ def grade_file(
         work = GradedWork(student, result, result.pictures.__getitem__, result.seconds)
         write_atomically(report, render_student(student, [work], exercise).encode())
     if as_json:
-        _print_json(grade_json(result, student, result.seconds))
+        print_json(grade_json(result, student, result.seconds))
     else:
         out.print(grade_table(result))
         if report:
@@ -376,7 +366,7 @@ def verify(
                     out.print(Text(f"    {problem}", "red"), soft_wrap=True)
     failed = sum(bool(verdict.problems) for verdict in verdicts)
     if as_json:
-        _print_json([verdict.as_json() for verdict in verdicts])
+        print_json([verdict.as_json() for verdict in verdicts])
     else:
         out.print(f"{len(verdicts)} trials, {failed} not as they must be.", style="red" if failed else "green")
     raise typer.Exit(FAILED if failed else DONE)
@@ -389,6 +379,8 @@ def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it
 
     out.print(Text(f"Sample course: {build_sample_course(folder)}"), soft_wrap=True)
 
+
+commands.register(app)
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netlens_core.daisies import draw_daisy
-from netlens_core.methods.noise import classify
+from netlens_core.methods.classification import classify
 
 
 @pytest.mark.parametrize("size", [224, 160])

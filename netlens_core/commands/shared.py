@@ -1,0 +1,82 @@
+"""What the methods' commands have in common: consoles, options, pictures in and out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from netlens_core import NetlensError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from netlens_core.networks import Network
+
+DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NetworkName = Annotated[str, typer.Option("--network", "-n", help="A network of `netlens networks`.")]
+Device = Annotated[str, typer.Option("--device", help='"auto" takes CUDA where there is one; or cpu, cuda, cuda:1 …')]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same picture.")]
+Picture = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGE", help="A picture's path, or a flower drawn on the spot: daisy:7 (its seed), daisy:7:yellow."
+    ),
+]
+
+
+def load(name: str, device: str = "auto") -> Network:
+    """A network by name. Raises NetlensError for an unknown name, missing weights or a device that is not there."""
+    import torch
+
+    from netlens_core.networks import load_network
+
+    try:
+        return load_network(name, device)
+    except (RuntimeError, AssertionError) as error:
+        if isinstance(error, NetlensError):
+            raise
+        cuda = "works" if torch.cuda.is_available() else "is not there"
+        reason = str(error).splitlines()[0]
+        raise NetlensError(f"--device {device}: {reason} (CUDA {cuda}; auto or cpu will do)") from None
+
+
+def picture(source: str, size: int = 224) -> Tensor:
+    """An image (3, H, W) in [0, 1] from a path, or a daisy of `size` pixels from `daisy:SEED[:white|yellow]`."""
+    from netlens_core.images import load_image
+
+    if not source.startswith("daisy:"):
+        return load_image(source)
+    from netlens_core.daisies import draw_daisy
+
+    seed, _, color = source.removeprefix("daisy:").partition(":")
+    if not seed.isdecimal() or color not in ("", "white", "yellow"):
+        raise NetlensError(f"{source}: a flower is written daisy:SEED, daisy:SEED:white or daisy:SEED:yellow")
+    return draw_daisy(int(seed), size, "yellow" if color == "yellow" else "white").image
+
+
+def save(image: Tensor, path: Path) -> None:
+    """Write an image (3, H, W) and say where."""
+    from netlens_core.images import save_image
+
+    save_image(image, path)
+    said(path)
+
+
+def said(path: Path) -> None:
+    """Say where something was written: on standard error, so that --json stays JSON."""
+    err.print(Text(f"Written: {path}"), soft_wrap=True)
+
+
+def print_json(data: Any) -> None:
+    """Data as indented JSON on standard output."""
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))

@@ -33,7 +33,7 @@ import torch
 from netlens_core.grading.course import Course, cache_folder
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, Measurement
-from netlens_core.grading.inputs import TargetSource, all_images, released_files, with_materials
+from netlens_core.grading.inputs import all_images, released_files, with_materials
 from netlens_core.grading.intake import read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.sandbox import Outcome, Ref
@@ -161,11 +161,10 @@ def survey(course: Course, slug: str, flowers: int, only: str) -> tuple[dict[tup
 def _variant(course: Course, slug: str, number: int) -> tuple[Exercise, int]:
     """The exercise with another student's flower, other hidden flowers and every third time the same noise."""
     exercise = replace(course.exercise(slug), materials={})
-    target = TargetSource(course.sheet.networks.target, course.fingerprints[course.sheet.networks.target])
     noisy = any(spec.draw == "noise" and spec.whose == "hidden" for spec in exercise.sheet.inputs.values())
     secret = f"thresholds {number % NOISES if noisy else number}"
     course_seed = course.sheet.seed + number % NOISES
-    made = with_materials(exercise, course_seed, secret, target, cache_folder() / "thresholds")
+    made = with_materials(exercise, course_seed, secret, course.forging_networks(), cache_folder() / "thresholds")
     return made, course.seed(f"thresholds {number}", slug)
 
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import netlens_core
 from netlens_core.grading.exercise import CourseError, Exercise, read_exercise, read_yaml
-from netlens_core.grading.inputs import TargetSource, student_seed, with_materials
+from netlens_core.grading.inputs import CourseNetworks, student_seed, with_materials
 from netlens_core.grading.store import Store, write_atomically
 
 
@@ -161,10 +161,12 @@ class Course:
             )
         root = self.root(slug)
         plain_exercise = read_exercise(slug, root / "assignments", root / "graders")
-        target = self.sheet.networks.target
-        source = TargetSource(target, self.fingerprints[target])
         cache = self.hidden_folder / "inputs"
-        return with_materials(plain_exercise, self.sheet.seed, self.secret, source, cache)
+        return with_materials(plain_exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
+
+    def forging_networks(self) -> CourseNetworks:
+        """The networks that noise is forged with."""
+        return CourseNetworks(self.sheet.networks.target, self.sheet.networks.jury, self.fingerprints)
 
     def root(self, slug: str) -> Path:
         """The folder whose `assignments`, `graders` and `reference_solutions` hold an exercise: own or shipped."""

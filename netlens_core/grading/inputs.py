@@ -7,7 +7,7 @@ hidden one derives from the course's secret. Inputs that do not depend on the st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +31,10 @@ def student_seed(course_seed: int, student: str, slug: str) -> int:
     return derived_seed("student", course_seed, slug, student)
 
 
-def with_materials(exercise: Exercise, course_seed: int, secret: str, target: TargetSource, cache: Path) -> Exercise:
+def with_materials(exercise: Exercise, course_seed: int, secret: str, source: CourseNetworks, cache: Path) -> Exercise:
     """The exercise with its course-wide and hidden inputs made, or read from the cache folder."""
     materials = {
-        name: _made_once(spec, _shared_seed(spec, name, exercise.slug, course_seed, secret), target, cache)
+        name: _made_once(spec, _shared_seed(spec, name, exercise.slug, course_seed, secret), source, cache)
         for name, spec in exercise.sheet.inputs.items()
         if spec.whose != "student"
     }
@@ -48,23 +48,24 @@ def _shared_seed(spec: InputSpec, name: str, slug: str, course_seed: int, secret
     return derived_seed("hidden", secret, slug, name)
 
 
-class TargetSource:
-    """The target network by name, loaded only when something has to be forged with it."""
+class CourseNetworks:
+    """The course's networks by name, loaded only when something has to be forged with them."""
 
-    def __init__(self, name: str, fingerprint: str) -> None:
-        self.name = name
-        self.fingerprint = fingerprint
+    def __init__(self, target: str, jury: Sequence[str], fingerprints: Mapping[str, str]) -> None:
+        self._names = (target, *jury)
+        self.fingerprint = " ".join(fingerprints[name] for name in self._names)
 
-    def load(self) -> Network:
-        """The network on the processor: forging there gives the same picture everywhere."""
+    def load(self) -> tuple[Network, list[Network]]:
+        """Target and jury on the processor: forging there gives the same picture everywhere."""
         from netlens_core.networks import load_network
 
-        return load_network(self.name, device="cpu")
+        target, *jury = (load_network(name, device="cpu") for name in self._names)
+        return target, jury
 
 
-def _made_once(spec: InputSpec, seed: int, target: TargetSource, cache: Path) -> bytes:
+def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
     key = hashlib.sha256(
-        "\n".join([spec.model_dump_json(), str(seed), target.fingerprint, _recipe_digest()]).encode()
+        "\n".join([spec.model_dump_json(), str(seed), source.fingerprint, _recipe_digest()]).encode()
     ).hexdigest()
     path = cache / f"{spec.draw}-{key[:24]}.png"
     if path.is_file() and (data := path.read_bytes()).startswith(b"\x89PNG"):
@@ -72,7 +73,7 @@ def _made_once(spec: InputSpec, seed: int, target: TargetSource, cache: Path) ->
     from netlens_core.grading.store import write_atomically
     from netlens_core.images import encode_png
 
-    data = encode_png(_made(spec, seed, target))
+    data = encode_png(_made(spec, seed, source))
     write_atomically(path, data)
     return data
 
@@ -84,12 +85,13 @@ def _recipe_digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _made(spec: InputSpec, seed: int, target: TargetSource) -> Tensor:
+def _made(spec: InputSpec, seed: int, source: CourseNetworks) -> Tensor:
     if spec.draw == "daisy":
         return _daisy(spec, seed)
     from netlens_core.grading.forge import forge_noise
 
-    return forge_noise(target.load(), spec.category or "", seed, spec.size)
+    target, jury = source.load()
+    return forge_noise(target, spec.category or "", seed, spec.size, jury)
 
 
 def _daisy(spec: InputSpec, seed: int) -> Tensor:

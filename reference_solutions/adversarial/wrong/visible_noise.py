@@ -32,5 +32,5 @@ def attack(network, flower, levels=3, steps=40):
 
 
 def craft(network, flower):
-    grain = torch.randint(-1, 2, flower.shape, generator=torch.Generator().manual_seed(0)) * 14 / 255
+    grain = torch.randint(-1, 2, flower.shape, generator=torch.Generator().manual_seed(0)) * 20 / 255
     return attack(network, (flower + grain).clamp(0, 1))

@@ -179,8 +179,10 @@ def grade(
     """
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
+    from netlens_core.grading.pool import start_importing
 
     level = _level(sandbox, no_sandbox)
+    start_importing()
     with _working("Preparing exercises", quiet=as_json):
         book = Gradebook(Course(course), level, exercise, student)
         pending = book.pending()

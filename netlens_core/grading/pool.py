@@ -87,8 +87,9 @@ def _one_pool(
         try:
             while batch or running:
                 while batch and len(running) < workers:
-                    work = batch.popleft()
+                    work = batch[0]  # stays there until the pool has it: the pool may just be breaking
                     running[executor.submit(_guarded, grade, *_arguments(work))] = work
+                    batch.popleft()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     graded = future.result()
@@ -147,8 +148,17 @@ def _context() -> multiprocessing.context.BaseContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["netlens_core.grading.pipeline"])
+    context.set_forkserver_preload(["netlens_core.grading.pipeline", "torchvision", "timm"])
     return context
+
+
+def start_importing() -> None:
+    """Let a process beside this one import what workers need, while this one still finds out what there is to do."""
+    _context()
+    if sys.platform == "linux":
+        from multiprocessing.forkserver import ensure_running
+
+        ensure_running()
 
 
 def _prepare_worker() -> None:
@@ -156,3 +166,6 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it died before we could ask to be told
+            os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import selectors
@@ -56,6 +57,9 @@ class Child:
             os.close(descriptor)
         for descriptor in (self._requests, self._replies, self._log):
             os.set_blocking(descriptor, False)
+        for descriptor in (self._requests, self._replies):
+            with contextlib.suppress(OSError):  # a user's pipes have a common limit; smaller ones are only slower
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _CHUNK)
 
     def ask(self, content: Any, seconds: float, what: str) -> Any:
         """Send a request and wait for its reply, one frame.

@@ -23,6 +23,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 
+_BESIDE = HERE.parents[1] / "shared" / "weights"
+if "TORCH_HOME" not in os.environ and _BESIDE.is_dir():
+    os.environ["TORCH_HOME"] = str(_BESIDE)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

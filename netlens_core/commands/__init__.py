@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-_COMMANDS: tuple[str, ...] = ()
+_COMMANDS: tuple[str, ...] = ("gan", "activations", "analyze", "classify", "stylize")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,308 @@
+"""From a recording to rows, totals and warnings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from netlens_core import NetlensError
+from netlens_core.methods.analysis.describing import describe, learnables, size_text
+from netlens_core.methods.analysis.fields import Field, field_of, input_field
+from netlens_core.methods.analysis.names import classic_names
+from netlens_core.methods.analysis.recording import Call, Recording, record
+from netlens_core.networks import Network
+
+_RESHAPES = {"flatten", "reshape", "view", "squeeze", "unsqueeze"}
+
+
+class LayerError(NetlensError, ValueError):
+    """The network cannot take its input; the message names the layer at which it broke.
+
+    rows: the layers before it. layer: the name of the one that broke.
+    """
+
+    def __init__(self, message: str, layer: str, rows: tuple[Row, ...]) -> None:
+        super().__init__(message)
+        self.layer, self.rows = layer, rows
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: one call of a torch function on the way from input to output.
+
+    number: from 1 on. name: classic or dotted, unique. path: of the module that did it.
+    inputs: numbers of the rows whose results it takes.
+    activations: "113x113x64", height x width x channels, or "-". learnables: "Weights 3x3x3x64 Bias 1x1x64" or "-".
+    parameters: how many numbers it learns; own_parameters: of those, how many no earlier row has.
+    multiply_adds, memory: for one image; memory in bytes of new activations, 0 where it works in place.
+    field: receptive field and effective stride, None where there is no telling.
+    silent_units: channels that never rose above zero on the given images; None where not asked or not cut at zero.
+    zero_filters: filters whose weights are all zero.
+    """
+
+    number: int
+    name: str
+    type: str
+    description: str
+    path: str
+    inputs: tuple[int, ...]
+    shape: tuple[int, ...]
+    activations: str
+    learnables: str
+    parameter_names: tuple[str, ...] = ()
+    parameters: int = 0
+    own_parameters: int = 0
+    multiply_adds: int = 0
+    memory: int = 0
+    field: Field | None = None
+    silent_units: int | None = None
+    zero_filters: int = 0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A network row by row, with what the rows add up to and what is wrong with it."""
+
+    title: str
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    module: nn.Module
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the network learns, each once, unused ones included."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one image."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all activations of one image, as training keeps them."""
+        return sum(row.memory for row in self.rows)
+
+
+def analyze(
+    network: Network | nn.Module,
+    size: int | tuple[int, ...] | None = None,
+    images: Tensor | tuple[Tensor, ...] | None = None,
+) -> Analysis:
+    """What a network does, layer by layer, told from one forward pass.
+
+    Args:
+        network: a `Network`, of which the table also shows softmax and output, or any module.
+        size: the input without its batch: (3, 64, 64), or one number for a square colour image. A `Network`'s own
+            input size by default. Random numbers of that size go through.
+        images: instead, what to send through: images (N, 3, H, W) in [0, 1] for a `Network`; for a module its input,
+            or all its inputs as a tuple, as it takes them. Warnings then tell units that never fire on them.
+
+    Raises LayerError where the network cannot take such an input, ValueError where neither size nor images tell it.
+    """
+    module = network.module if isinstance(network, Network) else network
+    inputs = _inputs(network, size, images)
+    recording = record(module, inputs)
+    rows = tuple(_rows(network, recording, inputs, asked=images is not None))
+    if recording.error:
+        raise _layer_error(network, recording, rows) from recording.error
+    title = network.name if isinstance(network, Network) else type(module).__name__
+    return Analysis(title, rows, tuple(_warnings(module, recording, rows)), module)
+
+
+def _inputs(
+    network: Network | nn.Module, size: int | tuple[int, ...] | None, images: Tensor | tuple[Tensor, ...] | None
+) -> tuple[Tensor, ...]:
+    if images is not None:
+        given = images if isinstance(images, tuple) else (images,)
+        return tuple(map(network.normalize, given)) if isinstance(network, Network) else given
+    if size is None and isinstance(network, Network):
+        size = network.input_size
+    if size is None:
+        raise ValueError("give the size of the module's input without its batch, such as (3, 64, 64), or images")
+    shape = (3, size, size) if isinstance(size, int) else size
+    if not shape or min(shape) < 1:
+        raise ValueError(f"an input has at least one number in each direction, not {shape}")
+    drawn = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(network, Network):
+        return (network.normalize(drawn),)
+    parameter = next(network.parameters(), None)
+    return (drawn if parameter is None else drawn.to(parameter.device, parameter.dtype),)
+
+
+# -- rows ------------------------------------------------------------------------------------------------
+
+
+def _rows(network: Network | nn.Module, recording: Recording, inputs: tuple[Tensor, ...], asked: bool) -> Iterator[Row]:
+    module = network.module if isinstance(network, Network) else network
+    calls, batch, image = recording.calls, max(1, len(inputs[0])), tuple(inputs[0].shape)
+    namer, row_of, fields = _Namer(module), dict[int, int](), dict[int, Field | None]()
+    count, seen = 0, set[str]()
+    for index, call in enumerate(calls):
+        given = [calls[source].output for source in call.inputs]
+        if call.function == "input":
+            fields[index] = input_field(call.output)
+        else:
+            fields[index] = field_of(call, [fields[source] for source in call.inputs], given, image)
+        before = tuple(dict.fromkeys(row_of[source] for source in call.inputs))
+        if call.function in _RESHAPES and size_text(given[0]) == size_text(call.output) and not call.parameters:
+            row_of[index] = before[0]  # the same numbers in the same height x width x channels: no layer
+            continue
+        count += 1
+        row_of[index] = count
+        yield _row(network, call, count, namer.name(call), before, fields[index], given, batch, seen, asked)
+    if isinstance(network, Network) and not recording.error:
+        last = tuple(dict.fromkeys(row_of[source] for source in recording.result))
+        yield from _head(network, calls[-1].output, count, last, namer)
+
+
+def _row(
+    network: Network | nn.Module,
+    call: Call,
+    number: int,
+    name: str,
+    before: tuple[int, ...],
+    field: Field | None,
+    given: list[tuple[int, ...]],
+    batch: int,
+    seen: set[str],
+    asked: bool,
+) -> Row:
+    kind, text = _input_words(network, call) if call.function == "input" else describe(call, given)
+    silent = int((~call.fired).sum()) if asked and call.fired is not None else None
+    row = Row(
+        number=number,
+        name=name,
+        type=kind,
+        description=text,
+        path=call.module,
+        inputs=before,
+        shape=call.output[1:],
+        activations=size_text(call.output),
+        learnables=" ".join(f"{what} {size}" for what, size in learnables(call)) or "-",
+        parameter_names=tuple(name for name, _ in call.parameters),
+        parameters=sum(tensor.numel() for _, tensor in call.parameters),
+        own_parameters=sum(tensor.numel() for name, tensor in call.parameters if name not in seen),
+        multiply_adds=call.multiply_adds // batch,
+        memory=call.new_bytes // batch,
+        field=field,
+        silent_units=silent,
+        zero_filters=_zero_filters(call),
+    )
+    seen.update(row.parameter_names)
+    return row
+
+
+def _input_words(network: Network | nn.Module, call: Call) -> tuple[str, str]:
+    size = size_text(call.output)
+    if isinstance(network, Network):
+        return "Image Input", f"{size} images with 'zerocenter' normalization"
+    return ("Image Input", f"{size} images") if len(call.output) == 4 else ("Input", f"{size} input")
+
+
+def _head(network: Network, shape: tuple[int, ...], count: int, last: tuple[int, ...], namer: _Namer) -> Iterator[Row]:
+    """What a `Network` adds to its module: probabilities and categories."""
+    names = [namer.name(Call(part, "", (), {}, ())) for part in ("softmax", "output")]
+    probabilities = Row(count + 1, names[0], "Softmax", "softmax", "", last, shape[1:], size_text(shape), "-")
+    others = f"'{network.categories[0]}' and {len(network.categories) - 1} other classes"
+    yield probabilities
+    yield replace(
+        probabilities,
+        number=count + 2,
+        name=names[1],
+        type="Classification Output",
+        description=f"crossentropyex with {others}",
+        inputs=(count + 1,),
+        activations="-",
+    )
+
+
+def _zero_filters(call: Call) -> int:
+    """Filters of a convolution, or units of a fully connected layer, whose weights are all zero."""
+    if call.function not in ("conv2d", "linear"):
+        return 0
+    weights = [tensor for _, tensor in call.parameters if tensor.dim() > 1]
+    return int((weights[0].flatten(1) == 0).all(dim=1).sum()) if len(weights) == 1 else 0
+
+
+class _Namer:
+    """Gives every row a name of its own."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module, self.classic, self.taken = module, classic_names(module), Counter[str]()
+
+    def name(self, call: Call) -> str:
+        name = self.dotted(call)
+        name = self.classic.get(name, name)
+        self.taken[name] += 1
+        # A layer that is called again is the same layer with the same weights, told apart by its number.
+        return name if self.taken[name] == 1 else f"{name}#{self.taken[name]}"
+
+    def dotted(self, call: Call) -> str:
+        """The module's path where the call is what the module is for, else the path and the function."""
+        function = call.function.strip("_")
+        function = {"iadd": "add", "imul": "mul"}.get(function, function)
+        if not call.module:
+            return function
+        owner = self.module.get_submodule(call.module)
+        own = {f"{call.module}.{name}" for name, _ in owner.named_parameters(recurse=False)}
+        plain = type(owner).__module__.startswith("torch.nn.") and not any(owner.children()) and function != "pad"
+        return call.module if plain or own & {name for name, _ in call.parameters} else f"{call.module}.{function}"
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------
+
+
+def _warnings(module: nn.Module, recording: Recording, rows: tuple[Row, ...]) -> Iterator[str]:
+    for row in rows:
+        if row.silent_units:
+            units = "unit never fires" if row.silent_units == 1 else "units never fire"
+            yield f"{row.name}: {row.silent_units} of {_channels(row)} {units} on the given images"
+        if row.zero_filters:
+            filters = "filter is" if row.zero_filters == 1 else "filters are"
+            yield f"{row.name}: {row.zero_filters} of {_channels(row)} {filters} all zero"
+    for path, count in _unused(module, recording.used).items():
+        yield f"{path}: {count:,} parameters that nothing uses on the way to the output"
+
+
+def _unused(module: nn.Module, used: set[str]) -> dict[str, int]:
+    """How many parameters take no part, under the shortest path below which none does."""
+    sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
+    alive = {name[:end] for name in used for end, letter in enumerate(name) if letter == "."} | used
+    counts = Counter[str]()
+    for name in sizes.keys() - used:
+        steps = name.split(".")
+        paths = [".".join(steps[: end + 1]) for end in range(len(steps))]
+        counts[next(path for path in paths if path not in alive)] += sizes[name]
+    return dict(sorted(counts.items()))
+
+
+def _channels(row: Row) -> int:
+    return row.shape[0] if len(row.shape) == 3 else row.shape[-1]
+
+
+def _layer_error(network: Network | nn.Module, recording: Recording, rows: tuple[Row, ...]) -> LayerError:
+    """The error in one line: at which layer, what came in, what it wanted, and how far all was well."""
+    error = recording.error
+    assert error is not None
+    module = network.module if isinstance(network, Network) else network
+    reason = " ".join(str(error).split()) or type(error).__name__
+    well = f"; the {len(rows)} rows before it work, the last is {rows[-1].name} with {rows[-1].activations}"
+    if recording.failed is None or recording.failed[1] is not error:
+        where = recording.module or "the network's forward"
+        return LayerError(f"{where} (layer {len(rows) + 1}) fails: {type(error).__name__}: {reason}{well}", where, rows)
+    call = recording.failed[0]
+    given = [recording.calls[source].output for source in call.inputs]
+    namer = _Namer(module)
+    for earlier in recording.calls:
+        namer.name(earlier)
+    name = namer.name(call)
+    wanted = "".join(f" {what} {size}" for what, size in learnables(call))
+    took = " and ".join(size_text(shape) for shape in given) or "nothing of the input"
+    message = f"{name} (layer {len(rows) + 1}, {call.function}) fails: it is given {took}"
+    message += f", its learnables are{wanted}" if wanted else ""
+    return LayerError(f"{message}: {reason}{well}", name, rows)

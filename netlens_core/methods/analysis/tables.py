@@ -1,0 +1,132 @@
+"""An analysis as a terminal table, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from netlens_core.methods.analysis.analyzing import Analysis, Row
+from netlens_core.methods.analysis.describing import count_text
+
+
+def row_data(row: Row) -> dict[str, Any]:
+    """A row as plain data, numbers in full."""
+    field = row.field
+    return {
+        "number": row.number,
+        "name": row.name,
+        "type": row.type,
+        "description": row.description,
+        "activations": row.activations,
+        "learnables": row.learnables,
+        "parameters": row.parameters,
+        "multiply_adds": row.multiply_adds,
+        "memory_bytes": row.memory,
+        "receptive_field": None
+        if field is None
+        else {"size": field.size, "stride": field.stride, "start": field.start, "whole_image": field.whole},
+        "inputs": list(row.inputs),
+        "module": row.path,
+        "silent_units": row.silent_units,
+        "zero_filters": row.zero_filters,
+    }
+
+
+def as_data(analysis: Analysis) -> dict[str, Any]:
+    """The whole analysis as plain data, ready for JSON."""
+    return {
+        "network": analysis.title,
+        "layers": [row_data(row) for row in analysis.rows],
+        "totals": {
+            "layers": len(analysis.rows),
+            "parameters": analysis.parameters,
+            "multiply_adds": analysis.multiply_adds,
+            "memory_bytes": analysis.memory,
+        },
+        "warnings": list(analysis.warnings),
+    }
+
+
+def as_csv(analysis: Analysis) -> str:
+    """One line a layer, with a header; receptive fields as height x width."""
+    file = io.StringIO()
+    plain = [_flat(row) for row in analysis.rows]
+    writer = csv.DictWriter(file, list(plain[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(plain)
+    return file.getvalue()
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    data = row_data(row)
+    data["receptive_field"], stride = field_text(row), stride_text(row)
+    data["inputs"] = " ".join(map(str, row.inputs))
+    return {**data, "effective_stride": stride}
+
+
+def as_table(analysis: Analysis) -> Table:
+    """For the terminal: the classic columns, then what each layer costs and sees."""
+    table = Table(title=analysis.title, title_justify="left", header_style="bold", row_styles=["", "on grey7"])
+    for column, justify, folded in (
+        ("", "right", False),
+        ("Name", "left", True),
+        ("Type", "left", True),
+        ("Activations", "left", False),
+        ("Learnables", "left", True),
+        ("Parameters", "right", False),
+        ("Multiply-adds", "right", True),
+        ("Memory", "right", False),
+        ("Field", "right", False),
+        ("Stride", "right", True),
+    ):
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=not folded)  # type: ignore[arg-type]
+    for row in analysis.rows:
+        name = Text.assemble((row.name, "bold"), "\n", (row.description, "dim"))
+        costs = count_text(row.parameters), count_text(row.multiply_adds), bytes_text(row.memory)
+        table.add_row(
+            str(row.number), name, row.type, row.activations, row.learnables, *costs, field_text(row), stride_text(row)
+        )
+    return table
+
+
+def totals_text(analysis: Analysis) -> str:
+    """What the rows add up to, in a sentence."""
+    return (
+        f"{len(analysis.rows)} layers, {analysis.parameters:,} learnables, "
+        f"{analysis.multiply_adds / 1e9:.3f} billion multiply-adds and {bytes_text(analysis.memory)} of activations "
+        "for one image"
+    )
+
+
+def field_text(row: Row) -> str:
+    """Height x width of the receptive field, "all" for the whole image."""
+    if row.field is None:
+        return "-"
+    return "all" if row.field.whole else _times(row.field.size)
+
+
+def stride_text(row: Row) -> str:
+    """Effective stride, one number where it is the same in both directions."""
+    if row.field is None or row.field.whole:
+        return "-"
+    down, right = row.field.stride
+    return f"{down:g}" if down == right else _times(row.field.stride)
+
+
+def bytes_text(number: float) -> str:
+    """Bytes in the unit that keeps them short."""
+    if not number:
+        return "-"
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1024
+    return f"{number:.3g} GiB"
+
+
+def _times(pair: tuple[float, float]) -> str:
+    return "x".join(f"{value:g}" for value in pair)

@@ -177,26 +177,33 @@ def grade(
 
     What is graded already is not graded again; a run that was stopped goes on where it was.
     """
+    from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
     from netlens_core.grading.pool import start_importing
 
     level = _level(sandbox, no_sandbox)
     start_importing()
-    with _working("Preparing exercises", quiet=as_json):
-        book = Gradebook(Course(course), level, exercise, student)
-        pending = book.pending()
-    if student and not book.entries:
-        raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(book.course.students())}")
-    failures = _grade_pending(book, pending, workers or _cores(), quiet=as_json)
-    with _working("Writing reports", quiet=as_json):
-        # Pages show the whole class, also where only a part of it was graded now.
-        page = (Gradebook(book.course, level) if exercise or student else book).write_views()
+    opened = Course(course)
+    with working_alone(opened, waiting=_told_to_wait):
+        with _working("Preparing exercises", quiet=as_json):
+            book = Gradebook(opened, level, exercise, student)
+            pending = book.pending()
+        if student and not book.entries:
+            raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
+        failures = _grade_pending(book, pending, workers or _cores(), quiet=as_json)
+        with _working("Writing reports", quiet=as_json):
+            # Pages show the whole class, also where only a part of it was graded now.
+            page = (Gradebook(opened, level) if exercise or student else book).write_views()
     if as_json:
         print_json(book.as_json())
     else:
         _print_class(book, page, len(pending))
     raise typer.Exit(FAILED if failures else DONE)
+
+
+def _told_to_wait() -> None:
+    err.print("Another netlens works on this course; waiting until it is done …")
 
 
 def _grade_pending(book: Gradebook, pending: list[Entry], workers: int, quiet: bool) -> int:
@@ -314,10 +321,13 @@ def _course(folder: Path | None) -> Course:
 @app.command()
 def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
     """Write the report pages again from the stored grades."""
+    from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
 
-    page = Gradebook(Course(course), sandbox.value).write_views()
+    opened = Course(course)
+    with working_alone(opened, waiting=_told_to_wait):
+        page = Gradebook(opened, sandbox.value).write_views()
     out.print(Text(f"Report: {page}"), soft_wrap=True)
 
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 import netlens_core
 from netlens_core.grading.exercise import CourseError, Exercise, read_exercise, read_yaml
 from netlens_core.grading.inputs import CourseNetworks, student_seed, with_materials
-from netlens_core.grading.store import Store, write_atomically
+from netlens_core.grading.store import Store, write_atomically, write_once
 
 
 class NetworkNames(BaseModel):
@@ -44,7 +44,7 @@ class CourseSheet(BaseModel):
 
     title: str = Field(min_length=1, max_length=200)
     language: str = "en"
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=1 << 63)
     networks: NetworkNames
     exercises: list[str] = Field(min_length=1)
 
@@ -122,8 +122,7 @@ class Course:
 
     @staticmethod
     def _new_secret(path: Path, mode: int) -> str:
-        write_atomically(path, secrets.token_hex(32).encode())
-        path.chmod(mode)
+        write_once(path, secrets.token_hex(32).encode(), mode)
         return path.read_text().strip()
 
     @cached_property

@@ -18,9 +18,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netlens_core import NetlensError
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.limits import Limits
 
 Model = TypeVar("Model", bound=BaseModel)
+
+MAX_SHEET = 1 << 18  # bytes of an exercise.yaml or course.yaml
 
 Kind = Literal["image", "network", "integer", "ranking"]
 
@@ -163,16 +166,30 @@ def read_exercise(slug: str, assignments: Path, graders: Path) -> Exercise:
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """A YAML file checked against a pydantic model. Raises CourseError that names file, place and problem."""
+    return checked_yaml(_read(path), str(path), model)
+
+
+def checked_yaml(data: bytes, name: str, model: type[Model]) -> Model:
+    """As `read_yaml`, from a file's bytes."""
+    if len(data) > MAX_SHEET:
+        raise CourseError(f"{name} has {len(data):,} bytes, more than {MAX_SHEET:,}")
     try:
-        content = yaml.safe_load(_read(path).decode())
+        content = yaml.safe_load(data.decode())
+    except Exception as error:  # PyYAML lets AttributeError, KeyError, IndexError and others through for odd tags
+        raise CourseError(f"{name} is not valid YAML: {_in_words(error)}") from None
+    try:
         return model.model_validate({} if content is None else content)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()[:8]
         ]
-        raise CourseError(f"{path}: " + "; ".join(problems)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise CourseError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise CourseError(plain(f"{name}: {'; '.join(problems)}")) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nested without end
+        raise CourseError(f"{name}: {_in_words(error)}") from None
+
+
+def _in_words(error: Exception) -> str:
+    return plain(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _read(path: Path) -> bytes:

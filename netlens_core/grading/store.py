@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -26,6 +27,7 @@ from netlens_core.grading.grade import Grade
 _LIBRARIES = ("torch", "torchvision", "timm", "torchmetrics", "numpy", "scipy", "pillow", "ipython", "pytest")
 _VIEWS_ONLY = (
     "cli.py",
+    "commands/",
     "methods/",
     "grading/report/",
     "grading/tables.py",
@@ -48,10 +50,32 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk does not say where
         raise
+
+
+def write_once(path: Path, data: bytes, mode: int) -> None:
+    """Write a file atomically where there is none with anything in it; of several who try at once, one does.
+
+    Raises OSError as `write_atomically`.
+    """
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_atomically(made, data)
+    made.chmod(mode)
+    try:
+        if path.exists() and not path.read_bytes().strip():
+            path.unlink()
+        os.link(made, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+from pathlib import Path
 
 import pytest
 
 from netlens_core.grading.grade import Check, FigureNote, Grade
-from netlens_core.grading.store import Store, grade_key, write_atomically
+from netlens_core.grading.store import Store, grade_key, write_atomically, write_once
 
 FIGURE = "f" * 32 + ".png"
 
@@ -100,3 +102,23 @@ def test_each_thing_that_determines_a_grade_changes_its_key():
     keys = {grade_key(*parts) for parts in [base, *others]}
     assert len(keys) == 6
     assert grade_key(*base) in keys
+
+
+def test_of_many_who_write_a_secret_at_once_one_does(tmp_path):
+    for turn in range(20):
+        path, found = tmp_path / f"secret{turn}", set()
+        if turn % 2:
+            path.write_bytes(b"\n")  # emptied by a full disk, say
+
+        def try_it(mine: bytes, path: Path = path, found: set[bytes] = found) -> None:
+            write_once(path, mine, 0o600)
+            found.add(path.read_bytes())
+
+        threads = [threading.Thread(target=try_it, args=(b"%d" % number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 1 or turn % 2, found
+        assert path.read_bytes().strip() and path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []

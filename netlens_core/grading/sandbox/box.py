@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from netlens_core.grading.sandbox import levels
 from netlens_core.grading.sandbox.child import Child, Ended
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
+from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 
@@ -60,6 +60,8 @@ class Sandbox:
             self.close()
             try:
                 self._warm, self._children = WarmProcess(self.networks, self.level), 0
+            except SandboxKilledError as error:  # no fault of this machine's, so worth another try
+                raise Ended("fault", str(error)) from None
             except OSError as error:  # no more processes, descriptors, temporary space
                 raise SandboxUnavailableError(f"the sandbox does not start: {error}") from None
         self._children += 1

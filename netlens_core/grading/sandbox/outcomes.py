@@ -15,6 +15,10 @@ class SandboxUnavailableError(NetlensError, RuntimeError):
     """The sandbox does not start on this machine; the message tells why."""
 
 
+class SandboxKilledError(SandboxUnavailableError):
+    """The warm process was killed from outside while it started; it may well start the next time."""
+
+
 @dataclass(frozen=True)
 class Ref:
     """Stands for something that the sandbox has of its own: `Ref("network", "efficientnet_lite0")`."""

@@ -44,6 +44,7 @@ class Session:
         self._left = float(limits.total_seconds)
         self._child: Child | None = None
         self._requests = 0
+        self._history: list[tuple[dict[str, Any], str]] = []  # what the submission has answered since it was started
         self._room = [limits.output_mb << 20]
         self.status: SessionStatus = "ok"
         self.message = ""
@@ -92,10 +93,15 @@ class Session:
     def _start(self) -> None:
         """Run the notebook in a new child; the first run's outputs are the ones that are kept. Raises Ended."""
         cells: list[CellRun] = []
+        room = list(self._room)
         self._child = self._fork()
         try:
             with self._counted():
                 self._run_cells(self._child, cells)
+        except Ended as end:
+            if end.status == "fault":  # the next run starts with all the room, and its outputs count
+                cells, self._room = [], room
+            raise
         finally:
             if not self.cells:
                 self.cells = tuple(cells)
@@ -133,6 +139,18 @@ class Session:
             raise Ended("timed_out", f"the submission used its {self._limits.total_seconds:g} s in all")
         if self._child is None:
             self._start()
+            # Where we failed, the submission goes on as if nothing had been: what it remembered, it has again.
+            for earlier, name in self._history:
+                self._requested(earlier, name)
+        outcome = self._requested(content, what)
+        if outcome.status == "bad_reply":
+            self._drop()
+            self._history.clear()
+        else:
+            self._history.append((content, what))
+        return outcome
+
+    def _requested(self, content: dict[str, Any], what: str) -> Outcome:
         assert self._child is not None
         self._requests += 1
         seconds = max(min(float(self._limits.call_seconds), self._left), 0.0)
@@ -141,10 +159,7 @@ class Session:
                 reply = self._child.ask({**content, "id": self._requests}, seconds, what)
             except Ended as end:
                 raise self._in_time(what, end, self._limits.call_seconds, seconds) from None
-        outcome = outcome_of(reply, what, self._requests, self._limits)
-        if outcome.status == "bad_reply":
-            self._drop()
-        return outcome
+        return outcome_of(reply, what, self._requests, self._limits)
 
     def _in_time(self, what: str, end: Ended, limit: float, given: float) -> Ended:
         """The same end, naming the limit that was hit: the call's own, or the submission's."""
@@ -161,15 +176,23 @@ class Session:
                 return work()
             except Ended as end:
                 self._drop()
-                if end.status != "fault" or attempt == 2:
+                if end.status != "fault":
+                    self._history.clear()
+                    raise
+                if attempt == 2:
                     raise
         raise AssertionError("never reached")
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        started = time.monotonic()
+        """Take the time from what the submission has left, unless it was we who failed. Raises Ended."""
+        started, left = time.monotonic(), self._left
         try:
             yield
+        except Ended as end:
+            if end.status == "fault":
+                started, self._left = time.monotonic(), left
+            raise
         finally:
             self._left -= time.monotonic() - started
 

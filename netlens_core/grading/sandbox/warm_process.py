@@ -19,11 +19,12 @@ from typing import BinaryIO
 import netlens_core
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.levels import SANDBOX_UID, SYSTEM, bwrap_command, interpreter_paths
-from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
+from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.scratch import owned_folder
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py")
 START_SECONDS = 120
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL, 256 - signal.SIGKILL)  # itself; below bubblewrap; below the waiter
 _FOLDER = "netlens-sandbox-"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -120,7 +121,9 @@ class WarmProcess:
         except OSError:
             ready = b""
         if not ready:
-            raise SandboxUnavailableError(f"the {self.level} sandbox does not start: {self._last_words()}")
+            words = f"the {self.level} sandbox does not start: {self._last_words()}"
+            killed = self._process is not None and self._process.returncode in _KILLED
+            raise SandboxKilledError(words) if killed else SandboxUnavailableError(words)
 
     def _last_words(self) -> str:
         assert self._process is not None

@@ -1,0 +1,49 @@
+"""One `netlens grade` a course at a time: the next one waits, and then finds done what the first one did."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from netlens_core.grading.course import Course
+
+_HALF_WRITTEN = re.compile(r"\..{1,40}\.[a-z0-9_]{8}")  # the names that `store.write_atomically` gives
+
+
+@contextlib.contextmanager
+def working_alone(course: Course, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the course's lock, and clear away what killed runs left half-written.
+
+    `waiting` is called once where somebody else holds it. The lock ends with its process, however that ends; a file
+    system without locks has none. Raises OSError where the course folder cannot be written.
+    """
+    course.hidden_folder.mkdir(parents=True, exist_ok=True)
+    with (course.hidden_folder / "lock").open("ab") as lock:
+        _take(lock.fileno(), waiting)
+        for folder in (
+            *(course.hidden_folder / name for name in ("grades", "pictures", "notebooks")),
+            course.folder / "grades",
+            course.folder / "reports",
+        ):
+            _sweep(folder)
+        yield
+
+
+def _take(lock: int, waiting: Callable[[], None]) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:  # every write is atomic and equal keys hold equal grades: without a lock, work is only done twice
+        pass
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.rglob(".*"):
+        if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

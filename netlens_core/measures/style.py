@@ -16,6 +16,7 @@ matrices and content; Rabin, Peyré, Delon and Bernot, "Wasserstein Barycenter a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 
@@ -40,7 +41,7 @@ def style_layers(network: Network) -> list[str]:
 
     Raises ValueError for a network without maps of such scales.
     """
-    return [name for names in _scales(network).values() for name in dict.fromkeys((names[0], names[-1]))]
+    return [name for names in maps_by_scale(network).values() for name in dict.fromkeys((names[0], names[-1]))]
 
 
 def content_layer(network: Network) -> str:
@@ -48,17 +49,20 @@ def content_layer(network: Network) -> str:
 
     Raises ValueError for a network without maps of such scales.
     """
-    return list(_scales(network).values())[-1][-1]
+    return list(maps_by_scale(network).values())[-1][-1]
 
 
-def _scales(network: Network) -> dict[int, list[str]]:
-    """Maps by their scale (pixels between two values, a power of two), finest first, in the order of computation."""
+def maps_by_scale(network: Network) -> dict[int, list[str]]:
+    """Layers that give finished maps, by their scale: pixels between two values, a power of two up to 8, finest first.
+
+    Within a scale in the order of computation. Raises ValueError for a network without such maps.
+    """
     chain = dict(_chain(network.module))
     names = list(chain)
     # A map is finished where the next link convolves or pools: after the ReLU, not before it.
     finished = [
         name
-        for name, after in zip(names, names[1:], strict=False)
+        for name, after in itertools.pairwise(names)
         if not isinstance(chain[name], _POOLS) and _starts_anew(chain[after])
     ]
     sizes = _map_sizes(network, {name: chain[name] for name in finished})
@@ -186,20 +190,20 @@ def sliced_wasserstein(
     first, second = (to_8bit(_checked(picture))[None] for picture in (image, style))
     if strokes_only:
         first, second = (picture - _blurred(picture, 4) for picture in (first, second))
-    axes = torch.randn(3 * patch * patch, directions, generator=torch.Generator().manual_seed(0))
-    axes = (axes / axes.norm(dim=0)).to(first.device)
+    axes = torch.randn(directions, 3 * patch * patch, generator=torch.Generator().manual_seed(0))
+    axes = (axes / axes.norm(dim=1, keepdim=True)).to(first.device)
     distances = []
     for scale in (1, 2, 4):
         small = [functional.avg_pool2d(picture, scale) for picture in (first, second)]
-        ranked = [_quantiles(functional.unfold(picture, patch)[0].T @ axes) for picture in small]
+        ranked = [_quantiles(axes @ functional.unfold(picture, patch)[0]) for picture in small]
         distances.append((ranked[0] - ranked[1].to(ranked[0])).square().mean().sqrt())
     return float(torch.stack(distances).mean())
 
 
 def _quantiles(values: Tensor, count: int = 2048) -> Tensor:
-    """Values (N, K) sorted along N, and of those as many as are asked for, evenly: (count, K)."""
-    places = torch.linspace(0, len(values) - 1, count, device=values.device).round().long()
-    return values.sort(dim=0).values[places]
+    """Values (K, N) sorted along N, and of those as many as are asked for, evenly: (K, count)."""
+    places = torch.linspace(0, values.shape[1] - 1, count, device=values.device).round().long()
+    return values.sort(dim=1).values[:, places]
 
 
 # -- as the eye sees it ----------------------------------------------------------------------------------

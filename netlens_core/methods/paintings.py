@@ -177,7 +177,7 @@ def _hatching(easel: _Easel) -> None:
                 length = rng.uniform(0.03, 0.08)
                 middle = 0.5 + across * (offset + rng.normal(0, 0.0012)) + ahead * (place + length / 2)
                 dark = _at(tones, *middle) + rng.normal(0, 0.05)
-                if dark > least and -0.05 < middle.min() and middle.max() < 1.05:
+                if dark > least and middle.min() > -0.05 and middle.max() < 1.05:
                     lean = _at(bend, *middle)
                     turned = ahead * math.cos(lean) + across * math.sin(lean)
                     ends = np.linspace(-0.5, 0.5, 4)[:, None] * turned * length

@@ -18,10 +18,8 @@ Colour Mapping for Example-Based Colour Transfer", 2007, for `match_colors`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable
 from enum import StrEnum
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -66,60 +64,62 @@ def stylize(
         content, style: images (3, H, W) in [0, 1] of any two sizes, at least 32 px on each side.
         style_weight: of the style's distance against the content's.
         keep: of the content's colours.
-        iterations: at each scale.
+        iterations: at each scale, in tens.
 
     Nothing is drawn at random. Ctrl-C ends the work early and keeps the best so far. Raises ValueError for other images
     and for networks without maps of an eighth of the image's size or more.
     """
     content, style = (_checked(picture).to(network.device) for picture in (content, style))
+    if not (0 <= style_weight < math.inf and iterations >= 1):
+        raise ValueError(f"style_weight is at least 0, iterations at least 1, not {style_weight} and {iterations}")
     if keep is Keep.HUES:
         light = stylize(network, _grey(content), _grey(style), style_weight, Keep.COLORS, optimizer, iterations)
         return to_8bit((content + _grey(light) - _grey(content)).clamp(0, 1))
     if keep is Keep.COLORS:
         style = match_colors(style, content)
-    painter = _Painter(network, style_weight, optimizer)
-    picture = start = match_colors(content, style)
-    sizes = _scales(start)
-    count = math.ceil(iterations / _STRIDE)
-    with closing(steps(len(sizes) * count, "painting")) as ticks:
-        for size in sizes:
-            picture = painter.paint(
-                resize(picture, size), resize(start, size), _as_large(style, size), islice(ticks, count)
-            )
-    return to_8bit(picture)
+    start = match_colors(content, style)
+    sizes, each = _scales(start), math.ceil(iterations / _STRIDE)
+    painting = _Painting(network, style_weight, optimizer, start)
+    for tick in steps(len(sizes) * each, "painting"):
+        if tick % each == 0:
+            size = sizes[tick // each]
+            painting.begin(resize(start, size), _as_large(style, size))
+        painting.go_on()
+    return to_8bit(resize(painting.best, sizes[-1]))
 
 
-class _Painter:
-    """A network as a judge of paintings: its layers, and how much style counts against content."""
+class _Painting:
+    """A painting under way: the best so far, and what it is measured by."""
 
-    def __init__(self, network: Network, style_weight: float, optimizer: Optimizer) -> None:
+    def __init__(self, network: Network, style_weight: float, optimizer: Optimizer, start: Tensor) -> None:
         self.network = network.folded()
         self.of_style, self.of_content = style_layers(network), content_layer(network)
         self.style_weight, self.optimizer = style_weight, optimizer
+        self.best = start
 
-    def paint(self, picture: Tensor, content: Tensor, style: Tensor, ticks: Iterable[int]) -> Tensor:
-        """The picture after ten iterations for each tick; all three (3, H, W), picture and content of one size."""
+    def begin(self, content: Tensor, style: Tensor) -> None:
+        """Go on from the best so far at the size of the content; both (3, H, W)."""
         with torch.no_grad():
-            grams = [gram(found) for found in self.look(style)[0]]
-            features = self.look(content)[1]
-        image = picture.clone().requires_grad_(True)
-        best, least = picture, math.inf
+            self.grams = [gram(found) for found in self.look(style)[0]]
+            self.features = self.look(content)[1]
+        self.best, self.least = resize(self.best, (content.shape[1], content.shape[2])), math.inf
+        self.image = self.best.clone().requires_grad_(True)
+        self.step = _optimizer(self.optimizer, self.image)
 
-        def loss() -> Tensor:
-            nonlocal best, least
-            of_style, of_content = self.look(image)
-            distance = self.style_weight * style_loss([gram(found) for found in of_style], grams)
-            distance = distance + content_loss(of_content, features) + _unlike_a_picture(image)
-            (gradient,) = torch.autograd.grad(distance, image)
-            image.grad = gradient.contiguous()
-            if distance.detach() < least:
-                best, least = image.detach().clone(), float(distance.detach())
-            return distance.detach()
+    def go_on(self) -> None:
+        """Ten iterations."""
+        self.step(self.loss)
 
-        step = _optimizer(self.optimizer, image)
-        for _ in ticks:
-            step(loss)
-        return best.clamp(0, 1)
+    def loss(self) -> Tensor:
+        """What is to be small; leaves its gradient with the image, and the image where it is the best so far."""
+        of_style, of_content = self.look(self.image)
+        loss = self.style_weight * style_loss([gram(found) for found in of_style], self.grams)
+        loss = loss + content_loss(of_content, self.features) + _unlike_a_picture(self.image)
+        (gradient,) = torch.autograd.grad(loss, self.image)
+        self.image.grad = gradient.contiguous()
+        if loss < self.least:
+            self.best, self.least = self.image.detach().clamp(0, 1), float(loss.detach())
+        return loss.detach()
 
     def look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the layers of style and that of content answer to an image (3, H, W)."""

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-_COMMANDS: tuple[str, ...] = ("gan", "activations", "analyze", "classify", "stylize")
+_COMMANDS: tuple[str, ...] = ("gan", "activations", "analyze", "classify", "stylize", "attack", "explain", "dream")
 
 
 def register(app: typer.Typer) -> None:

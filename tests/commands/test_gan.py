@@ -1,0 +1,61 @@
+"""`netlens gan` as its users meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from netlens_core.images import load_image
+
+
+def netlens(*arguments: object, cwd=None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "netlens_core.cli", "gan", *map(str, arguments)]
+    environment = {k: v for k, v in os.environ.items() if k != "NETLENS_DATA"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env=environment)
+
+
+def test_pictures_and_measures_come_out_the_same_every_time(tmp_path):
+    first = netlens("digits", "--steps", 40, "--seed", 2, "-o", tmp_path / "a.png", "--json")
+    again = netlens("digits", "--steps", 40, "--seed", 2, "-o", tmp_path / "b.png", "--json")
+    assert first.returncode == again.returncode == 0, first.stderr
+    found = json.loads(first.stdout)
+    assert found["steps"] == len(found["history"]) == 40 and found["images"] == 1200
+    assert {"frechet", "precision", "recall", "coverage", "novelty", "modes"} <= set(found)
+    assert {**json.loads(again.stdout), "seconds": 0} == {**found, "seconds": 0}
+    for part in ("", "-training", "-interpolation", "-losses"):
+        image = load_image(tmp_path / f"a{part}.png")
+        assert min(image.shape[1:]) > 100 and image.std() > 0.05
+        assert (tmp_path / f"a{part}.png").read_bytes() == (tmp_path / f"b{part}.png").read_bytes()
+
+
+def test_measures_are_told_in_words(tmp_path):
+    done = netlens("daisies", "--size", 16, "--count", 100, "--seconds", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Fréchet distance" in done.stdout and "coverage" in done.stdout and "EfficientNet-Lite0" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"gan{part}.png" for part in ("-interpolation", "-losses", "-training", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mnist"], "MNIST is not in data"),
+        (["celeba"], "CelebA is not in data"),
+        (["nowhere"], "nowhere is no folder of pictures"),
+        (["digits", "--size", 20], "20 px does not go"),
+        (["digits", "--steps", 5, "--seconds", 5], "give one of them"),
+        (["digits", "-o", "gan.jpg"], "the name ends in .png"),
+        (["digits", "-o", "no/gan.png"], "there is no folder no"),
+        (["digits", "--device", "abacus"], "--device abacus"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments, message, tmp_path):
+    done = netlens(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split()) and "Traceback" not in done.stderr and not done.stdout
+    assert not list(tmp_path.iterdir())

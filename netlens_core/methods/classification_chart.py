@@ -48,7 +48,20 @@ def _draw(axis, panel: Panel) -> None:  # type: ignore[no-untyped-def]
     if panel.calibrated:
         axis.barh([p + thick / 2 for p in places], panel.calibrated, thick, color="#e09f3e", label="calibrated")
         axis.legend(loc="lower right", fontsize=7, frameon=False)
-    axis.axvline(panel.chance, color="#b03a2e", linewidth=1, linestyle=":")
+    for place, value in enumerate(raw):
+        high = max(value, panel.calibrated[place] if panel.calibrated else 0)
+        inside = high > 0.8
+        axis.text(
+            high + (-0.02 if inside else 0.02),
+            place,
+            f"{value:.1%}" + (f" / {panel.calibrated[place]:.1%}" if panel.calibrated else ""),
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=8,
+            color="white" if inside else "black",
+        )
+    axis.axvline(panel.chance, color="#b03a2e", linewidth=1)
+    axis.text(panel.chance, len(raw) - 0.35, f" chance {panel.chance:.1%}", color="#b03a2e", fontsize=7, va="center")
     axis.set(xlim=(0, 1), title=panel.title)
     axis.title.set_fontsize(9)
     axis.set_yticks(places, [name if len(name) < 22 else f"{name[:20]}…" for name, _ in panel.ranking], fontsize=8)

@@ -111,7 +111,7 @@ def analyze(
     if recording.error:
         raise _layer_error(network, recording, rows) from recording.error
     title = network.name if isinstance(network, Network) else type(module).__name__
-    return Analysis(title, rows, tuple(_warnings(module, recording, rows)), module)
+    return Analysis(title, rows, tuple(_warnings(module, rows)), module)
 
 
 def _inputs(
@@ -141,8 +141,10 @@ def _rows(network: Network | nn.Module, recording: Recording, inputs: tuple[Tens
     module = network.module if isinstance(network, Network) else network
     calls, batch, image = recording.calls, max(1, len(inputs[0])), tuple(inputs[0].shape)
     namer, row_of, fields = _Namer(module), dict[int, int](), dict[int, Field | None]()
-    count, seen = 0, set[str]()
+    count, seen, needed = 0, set[str](), _needed(recording)
     for index, call in enumerate(calls):
+        if index not in needed:
+            continue
         given = [calls[source].output for source in call.inputs]
         if call.function == "input":
             fields[index] = input_field(call.output)
@@ -157,7 +159,22 @@ def _rows(network: Network | nn.Module, recording: Recording, inputs: tuple[Tens
         yield _row(network, call, count, namer.name(call), before, fields[index], given, batch, seen, asked)
     if isinstance(network, Network) and not recording.error:
         last = tuple(dict.fromkeys(row_of[source] for source in recording.result))
-        yield from _head(network, calls[-1].output, count, last, namer)
+        yield from _head(network, calls[recording.result[0]].output, count, last, namer)
+
+
+def _needed(recording: Recording) -> set[int]:
+    """Numbers of the calls on the way to the output, and of the inputs; all of them where there is no output.
+
+    What only decides the way (a sum that is compared, say) or leads nowhere is no layer.
+    """
+    calls = recording.calls
+    if not recording.result:
+        return set(range(len(calls)))
+    needed = {index for index, call in enumerate(calls) if call.function == "input"} | set(recording.result)
+    for index in range(len(calls) - 1, -1, -1):
+        if index in needed:
+            needed.update(calls[index].inputs)
+    return needed
 
 
 def _row(
@@ -257,7 +274,7 @@ class _Namer:
 # -- what is wrong ---------------------------------------------------------------------------------------
 
 
-def _warnings(module: nn.Module, recording: Recording, rows: tuple[Row, ...]) -> Iterator[str]:
+def _warnings(module: nn.Module, rows: tuple[Row, ...]) -> Iterator[str]:
     for row in rows:
         if row.silent_units:
             units = "unit never fires" if row.silent_units == 1 else "units never fire"
@@ -265,7 +282,8 @@ def _warnings(module: nn.Module, recording: Recording, rows: tuple[Row, ...]) ->
         if row.zero_filters:
             filters = "filter is" if row.zero_filters == 1 else "filters are"
             yield f"{row.name}: {row.zero_filters} of {_channels(row)} {filters} all zero"
-    for path, count in _unused(module, recording.used).items():
+    used = {name for row in rows for name in row.parameter_names}
+    for path, count in _unused(module, used).items():
         yield f"{path}: {count:,} parameters that nothing uses on the way to the output"
 
 

@@ -65,8 +65,7 @@ class Recording:
     calls: list[Call] = field(default_factory=list)
     failed: tuple[Call, Exception] | None = None
     module: str = ""  # where the pass is at the moment
-    used: set[str] = field(default_factory=set)  # names of parameters that took part
-    result: Any = None
+    result: tuple[int, ...] = ()  # numbers of the calls that made the output
     error: Exception | None = None
 
 
@@ -80,10 +79,9 @@ def record(module: nn.Module, inputs: tuple[Tensor, ...]) -> Recording:
         watcher = _Watcher(module, inputs, recording, counter)
         with watcher:
             try:
-                recording.result = module(*inputs)
+                recording.result = watcher.sources(module(*inputs))
             except Exception as error:
                 recording.error = error
-        recording.result = watcher.sources(recording.result)
     return recording
 
 
@@ -119,7 +117,6 @@ class _Watcher(TorchFunctionMode):
             for tensor in results:
                 self.grown_from[tensor] = call.parameters
             return result
-        self.recording.used.update(name for name, _ in call.parameters)
         if function in _SAME and len(call.inputs) == 1:
             for tensor in results:
                 self.made_by[tensor] = call.inputs[0]

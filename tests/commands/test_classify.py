@@ -1,0 +1,79 @@
+"""`netlens classify` ranks, compares networks, calibrates on labelled pictures; mistakes bring no traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from netlens_core.cli import app, main
+from netlens_core.commands.classify import bar
+from netlens_core.daisies import draw_daisy
+from netlens_core.images import load_image, save_image
+
+
+def run(*arguments: object):
+    done = CliRunner().invoke(app, ["classify", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_a_batch_on_two_networks(lite0, squeezenet, tmp_path):
+    photo = tmp_path / "photo.png"
+    save_image(draw_daisy(9, 300).image, photo)
+    output = tmp_path / "bars.png"
+    told = json.loads(
+        run("daisy:7", photo, "-n", "efficientnet_lite0", "-n", "squeezenet1_1", "-k", 3, "-o", output, "--json").stdout
+    )
+    assert [image["image"] for image in told["images"]] == ["daisy:7", str(photo)]
+    for answer in told["images"]:
+        assert [said["network"] for said in answer["networks"]] == ["efficientnet_lite0", "squeezenet1_1"]
+        assert all(len(said["top"]) == 3 and said["top"][0]["category"] == "daisy" for said in answer["networks"])
+        assert answer["agreement"]["winner"] == "daisy" and answer["agreement"]["votes"] == 2
+    own = lite0.classify(load_image(photo), 1)[0][1]
+    assert told["images"][1]["networks"][0]["top"][0]["probability"] == pytest.approx(own, abs=1e-3)
+    assert load_image(tmp_path / "bars-1.png").shape[2] > load_image(tmp_path / "bars-2.png").shape[1]
+    shown = run("daisy:7", "-n", "efficientnet_lite0", "-n", "squeezenet1_1").stdout
+    assert "2 of 2 networks say daisy" in shown and "chance is 0.1%" in shown
+
+
+def test_calibrated_beside_raw(lite0, tmp_path):
+    for category, seeds in (("daisy", range(4)), ("bee", range(4, 6))):
+        folder = tmp_path / category
+        folder.mkdir()
+        for seed in seeds:
+            save_image(draw_daisy(seed).image, folder / f"{seed}.png")
+    told = json.loads(run("daisy:7", "--calibrate", tmp_path, "--json").stdout)
+    (fit,) = told["calibration"]
+    # A third of the labels is wrong, so that a sure network must be cooled down.
+    assert fit["images"] == 6 and fit["accuracy"] == pytest.approx(4 / 6) and fit["temperature"] > 1.2
+    best = told["images"][0]["networks"][0]["top"][0]
+    assert best["calibrated"] < best["probability"]
+    assert "calibrated" in run("daisy:7", "--calibrate", tmp_path).stdout
+
+
+def test_bars_are_to_scale():
+    assert bar(0) == "·" * 20 and bar(1) == "█" * 20 and bar(0.5) == "█" * 10 + "·" * 10
+    assert bar(0.025) == "▌" + "·" * 19 and all(len(bar(p / 97)) == 20 for p in range(98))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["daisy:1", "-k", "1001"], "1000 categories"),
+        (["daisy:1", "--calibrate", "nowhere"], "no folder"),
+        (["daisy:1", "--calibrate", "."], "no category 'unicorn'"),
+        (["daisy:1", "-o", "a.gif"], "PNG"),
+        (["nothing.png"], "cannot be read"),
+        (["daisy:1", "-n", "lite9"], "no network"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(monkeypatch, capsys, tmp_path, arguments, said):
+    (tmp_path / "unicorn").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["netlens", "classify", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = " ".join(capsys.readouterr().err.split())  # a terminal may wrap it
+    assert ended.value.code == 2 and told.startswith("netlens: ") and said in told and "Traceback" not in told, told

@@ -29,9 +29,11 @@ class Transformation:
     fineness: float = 1.0
 
     def __add__(self, then: Transformation) -> Transformation:
-        return Transformation(
-            lambda random, reach: then.draw(random, reach) @ self.draw(random, reach), self.fineness * then.fineness
-        )
+        def draw(random: Random, reach: Reach) -> Tensor:
+            first = self.draw(random, reach)
+            return then.draw(random, reach) @ first
+
+        return Transformation(draw, self.fineness * then.fineness)
 
     def __call__(self, canvas: Tensor, input_size: int, generator: torch.Generator) -> Tensor:
         """A square view (1, 3, side, side) of the canvas (3, H, W); beyond its edges it is mirrored."""

@@ -129,8 +129,8 @@ def report(given: argparse.Namespace, rows: dict[str, list[dict[str, float]]]) -
     keys = list(medians[OURS])
     print(
         f"{given.network} at {given.size} px, threads: {torch.get_num_threads()}; medians over {given.runs} flowers, "
-        f"each with another painting. The judge is {given.judge}, which nobody optimised for. Distances: the lower, the "
-        "nearer; correlations of blurred luminance and of its edges with the content: the higher, the nearer.\n"
+        f"each with another painting. The judge is {given.judge}, which nobody optimised for. Distances: the lower, "
+        "the nearer; correlations of blurred luminance and of its edges with the content: the higher, the nearer.\n"
     )
     print("| | " + " | ".join(keys) + " |")
     print("| --- |" + " --- |" * len(keys))

@@ -41,7 +41,7 @@ def stylize(
     size: Annotated[int, typer.Option("--size", min=32, max=1024, help="Longer side of the result in pixels.")] = 256,
     style_weight: Annotated[
         float, typer.Option("--style-weight", min=0, help="Of the style's distance against the content's.")
-    ] = 30,
+    ] = 100,
     keep_colors: Annotated[bool, typer.Option("--keep-colors", help="Take the strokes, not the palette.")] = False,
     keep_hues: Annotated[
         bool, typer.Option("--keep-hues", help="Paint brightness only: each pixel keeps the content's hue.")

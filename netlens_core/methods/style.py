@@ -53,7 +53,7 @@ def stylize(
     network: Network,
     content: Tensor,
     style: Tensor,
-    style_weight: float = 30,
+    style_weight: float = 100,
     keep: Keep = Keep.NOTHING,
     optimizer: Optimizer = Optimizer.LBFGS,
     iterations: int = 100,

@@ -65,6 +65,8 @@ def stylize(
         raise NetlensError("--keep-colors or --keep-hues: choose one of them")
     scene, manner = _sized(picture(content, size), size), _style(style, size)
     target = load(network, device)
+    height, width = scene.shape[1:]
+    manner = method.as_large(manner, (height, width))
     keep = method.Keep.COLORS if keep_colors else method.Keep.HUES if keep_hues else method.Keep.NOTHING
     descent = method.Optimizer(optimizer)
     start = time.perf_counter()

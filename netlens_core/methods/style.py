@@ -83,7 +83,7 @@ def stylize(
     for tick in steps(len(sizes) * each, "painting"):
         if tick % each == 0:
             size = sizes[tick // each]
-            painting.begin(resize(start, size), _as_large(style, size))
+            painting.begin(resize(start, size), as_large(style, size))
         painting.go_on()
     return to_8bit(resize(painting.best, sizes[-1]))
 
@@ -164,8 +164,8 @@ def _scales(image: Tensor) -> list[tuple[int, int]]:
     return [(round(height / 2**k), round(width / 2**k)) for k in range(halvings, -1, -1)]
 
 
-def _as_large(style: Tensor, size: tuple[int, int]) -> Tensor:
-    """The style with its shorter side as long as that of the picture: strokes are as broad as they were in it."""
+def as_large(style: Tensor, size: tuple[int, int]) -> Tensor:
+    """The style (3, H, W) with its shorter side as long as that of a picture of some height and width."""
     height, width = style.shape[1:]
     factor = min(size) / min(height, width)
     return resize(style, (round(height * factor), round(width * factor)))

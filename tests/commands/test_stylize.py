@@ -24,11 +24,11 @@ def test_a_picture_and_measures_come_out(tmp_path):
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     save_image(paint("points", 1, 80)[:, :40], content)
     save_image(paint("swirls", 3, 64), style)
-    done = netlens(content, style, *QUICK, "-o", tmp_path / "a.png", "--json")
+    done = netlens(content, style, "--size", "96", "--iterations", "20", "-o", tmp_path / "a.png", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert (found["height"], found["width"]) == (32, 64) and found["seconds"] > 0
-    assert load_image(tmp_path / "a.png").shape == (3, 32, 64)
+    assert (found["height"], found["width"]) == (48, 96) and found["seconds"] > 0
+    assert load_image(tmp_path / "a.png").shape == (3, 48, 96)
     gram, content_ = found["measures"]["style: Gram distance"], found["measures"]["content: distance"]
     assert gram["after"] < 0.7 * gram["before"]
     assert content_["before"] == 0 < content_["after"]

@@ -140,7 +140,7 @@ def _slope(scores: Tensor, images: Tensor) -> Tensor:
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -140,14 +140,14 @@ def smallest_mix(network: Network, image: Tensor, noise: Tensor, goal: Goal) -> 
     while high - low > 1 / 1020:
         middle = (low + high) / 2
         low, high = (low, middle) if fools([middle])[0] else (middle, high)
-    walk = _Walk(network, image, goal)
+    walk = _Walk(network, image, goal, network)
     walk.best = _levels(mix(image, noise, high))[None].to(walk.device) - walk.levels
     return high, walk.verdict()
 
 
 def fgsm(network: Network, images: Tensor, goal: Goal, norm: Norm = "linf", levels: float = 4) -> Attack:
     """The fast gradient (sign) method: one step, to the edge of the radius; arguments as for `pgd`."""
-    walk = _Walk(network, images, goal)
+    walk = _Walk(network, images, goal, network)
     radius = _radius(walk, norm, levels)
     _, gradient = walk.look()
     walk.move(gradient, norm, radius, stride=1.0)
@@ -170,10 +170,12 @@ def pgd(
     """
     walk = _Walk(network, images, goal)
     radius = _radius(walk, norm, levels)
+    # Steps of more than two levels waste similarity where smaller ones fool as well.
+    widest = 2 / max(2, levels) if norm == "linf" else 1.0
     for step in progress_steps(steps, "descending"):
         missing, gradient = walk.look()
         walk.keep(missing)
-        walk.move(gradient, norm, radius, stride=_annealed(step, steps))
+        walk.move(gradient, norm, radius, stride=widest * _annealed(step, steps))
         radius = radius[walk.go_on(missing >= -_SLACK)]
         if not len(radius):
             break
@@ -244,33 +246,29 @@ def _least_l2(walk: _Walk, steps: int) -> None:
 
 
 def _least_linf(walk: _Walk, steps: int) -> None:
-    """Radii of 1, 2, 4 … levels until one fools, then those between it and the last that did not, by bisection.
+    """From afar: 4 levels, and twice as many while nothing fools; then always a level less than the best so far.
 
-    A radius is given up after a quarter of all steps. An image is done when the level below its best is given up.
+    Coming down from an image that fools finds smaller radii than going up from one that does not.
     """
-    patience = max(2, steps // 4)
-    radius = torch.ones(len(walk.ids), device=walk.device)
-    best, failed, tries = torch.full_like(radius, math.inf), torch.zeros_like(radius), torch.zeros_like(radius)
-    for _ in progress_steps(steps, "searching"):
+    radius = torch.full((len(walk.ids),), 4.0, device=walk.device)
+    best = torch.full_like(radius, math.inf)
+    patience = max(2, steps // 6)
+    for step in progress_steps(steps, "searching"):
         missing, gradient = walk.look()
         length = walk.change.abs().amax(dim=(1, 2, 3))
-        fooled = walk.keep_shortest(missing, length)
-        best = torch.where(fooled, torch.minimum(best, length), best)
-        given_up = ~fooled & (tries >= patience)
-        failed = torch.where(given_up, radius, failed)
-        between = torch.where(best.isfinite(), ((failed + best) / 2).floor(), 2 * radius)
-        radius = torch.where(fooled | given_up, between.clamp(min=1), radius)
-        tries = torch.where(fooled | given_up, 0, tries + 1)
-        walk.move(gradient, "linf", radius, stride=_annealed(tries, patience + 1))
-        under_way = walk.go_on(best - failed > 1)
-        best, failed, tries, radius = (state[under_way] for state in (best, failed, tries, radius))
+        best = torch.where(walk.keep_shortest(missing, length), torch.minimum(best, length), best)
+        further = 2 * radius if step % patience == patience - 1 else radius
+        radius = torch.where(best.isfinite(), best - 1, further)
+        walk.move(gradient, "linf", radius, stride=max(0.1, _annealed(step, steps)))
+        under_way = walk.go_on(best > 1)
+        best, radius = best[under_way], radius[under_way]
         if not len(radius):
             break
 
 
-def _annealed(step: Any, steps: int) -> Any:
-    """From 1 at the first step to 0 at the last, along a cosine; of a number or a tensor of them."""
-    return (1 + torch.cos(torch.as_tensor(math.pi * step / steps))) / 2
+def _annealed(step: int, steps: int) -> float:
+    """From 1 at the first step to 0 at the last, along a cosine."""
+    return (1 + math.cos(math.pi * step / steps)) / 2
 
 
 class _Walk:
@@ -279,9 +277,9 @@ class _Walk:
     A candidate is a whole number of levels from its image. What the walk would like, it remembers in fractions.
     """
 
-    def __init__(self, network: Network, images: Tensor, goal: Goal) -> None:
+    def __init__(self, network: Network, images: Tensor, goal: Goal, quick: Network | None = None) -> None:
         self.network, self.goal, self.device = network, goal, network.device
-        self.quick = network.folded()
+        self.quick = quick or network.folded()  # which pays from about five gradients on
         self.levels = _levels(images if images.dim() == 4 else images[None]).to(self.device)
         self.best = torch.zeros_like(self.levels)
         self.score = torch.full((len(self.levels),), math.inf, device=self.device)
@@ -315,10 +313,11 @@ class _Walk:
         self.keep(torch.where(fooled, -1 / length.clamp(min=1e-6), missing + _SLACK))
         return fooled
 
-    def move(self, gradient: Tensor, norm: Norm, radius: Tensor, stride: float | Tensor) -> None:
+    def move(self, gradient: Tensor, norm: Norm, radius: Tensor, stride: float) -> None:
         """A step of `stride` radii (n,) down the gradient, then back within the radius and onto whole levels."""
-        far, levels = radius.view(-1, 1, 1, 1), self.levels[self.ids]
+        levels = self.levels[self.ids]
         if norm == "linf":
+            far = (radius + 0.49).view(-1, 1, 1, 1)  # which rounds to the radius
             step = (stride * radius).clamp(min=0.1).view(-1, 1, 1, 1)
             self.wish = torch.minimum(torch.maximum(self.wish - step * gradient.sign(), -far), far)
             whole = self.wish.round()

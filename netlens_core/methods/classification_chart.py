@@ -61,8 +61,8 @@ def _draw(axis, panel: Panel) -> None:  # type: ignore[no-untyped-def]
             color="white" if inside else "black",
         )
     axis.axvline(panel.chance, color="#b03a2e", linewidth=1)
-    axis.text(panel.chance, len(raw) - 0.35, f" chance {panel.chance:.1%}", color="#b03a2e", fontsize=7, va="center")
     axis.set(xlim=(0, 1), title=panel.title)
+    axis.set_xlabel(f"probability (red: chance, {panel.chance:.1%})", fontsize=7)
     axis.title.set_fontsize(9)
     axis.set_yticks(places, [name if len(name) < 22 else f"{name[:20]}…" for name, _ in panel.ranking], fontsize=8)
     axis.tick_params(axis="x", labelsize=7)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
-from statistics import mean, median
+from statistics import fmean, median
 
 _SWEEPS = 6
 
@@ -65,7 +65,7 @@ def _order(rows: list[list[int]], up: dict[int, list[int]], down: dict[int, list
         neighbours, walk = (up, rows[1:]) if sweep % 2 == 0 else (down, rows[-2::-1])
         place = {node: index - (len(row) - 1) / 2 for row in rows for index, node in enumerate(row)}
         for row in walk:
-            row.sort(key=lambda node: mean(place[other] for other in neighbours[node]) if neighbours[node] else 0)
+            row.sort(key=lambda node: fmean([place[other] for other in neighbours[node]]) if neighbours[node] else 0)
             place.update({node: index - (len(row) - 1) / 2 for index, node in enumerate(row)})
 
 

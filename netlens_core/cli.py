@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError, __version__, commands
+from netlens_core.commands.check import check
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
 
 if TYPE_CHECKING:
@@ -392,6 +393,7 @@ def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it
     out.print(Text(f"Sample course: {build_sample_course(folder)}"), soft_wrap=True)
 
 
+app.command()(check)
 commands.register(app)
 
 if __name__ == "__main__":

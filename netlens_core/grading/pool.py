@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -166,6 +168,14 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():  # it died before we could ask to be told
-            os._exit(1)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(grader: int) -> None:
+    """End this process, and so its sandbox, once the grader is gone, be it by kill -9.
+
+    The process between them does not: it lives as long as a worker does.
+    """
+    multiprocessing.connection.wait([grader])
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import CellRun, Limits, Outcome, Ref, Sandbox
+from netlens_core.grading.sandbox import CellRun, Limits, Outcome, Ref, Sandbox, levels
 
 SECRET = "the-secret-of-the-grader-4711"
 # What hostile programs start with; `tried(name, f)` gives a line for what succeeded and nothing for what did not.
@@ -72,13 +72,26 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "also_reduced: an attack that the reduced sandbox promises to hold as well")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "box" in metafunc.fixturenames:
+        also = metafunc.definition.get_closest_marker("also_reduced") is not None
+        levels = ["full", "reduced"] if also else ["full"]
+        metafunc.parametrize("box", levels, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def box() -> Iterator[Sandbox]:
-    """The sandbox that is attacked. Other levels promise less, so these tests need the full one."""
-    level, reason = Sandbox.best_level()
-    if level != "full":
-        pytest.skip(f"the full sandbox does not work here: {reason}")
-    with Sandbox(networks=("efficientnet_lite0",)) as sandbox:
+def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """The sandbox that is attacked: the full one, and for what it promises the reduced one too."""
+    best, reason = Sandbox.best_level()
+    if best not in ("full", request.param):
+        pytest.skip(f"the {request.param} sandbox does not work here: {reason}")
+    if request.param == "reduced" and (reason := levels._no_reduced()):
+        pytest.skip(f"the reduced sandbox does not work here: {reason}")
+    with Sandbox(networks=("efficientnet_lite0",), level=request.param) as sandbox:
         sandbox.most_children = 100_000  # one warm process has to live through all attacks
         yield sandbox
 

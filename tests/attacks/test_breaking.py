@@ -106,3 +106,43 @@ def test_the_grader_reads_no_file_that_a_submission_wrote(box, honest):
     with box.session(cells=["def f(): return open('given.txt').read()"], files={"given.txt": b"given"}) as session:
         assert session.call("f", []).value == "given"
     honest()
+
+
+def test_pytest_in_the_submission_is_not_the_graders(strike):
+    """Patching pytest, or asking for its plugins and its fixtures' frames, reaches no grader: it runs elsewhere."""
+    source = """
+def attack():
+    out = tried("judge", lambda: __import__("netlens_core.grading.judge"))
+    try:
+        import pytest, _pytest.python
+        pytest.approx = pytest.raises = pytest.fail = lambda *a, **k: True
+        _pytest.python.Function.runtest = lambda self: None
+    except ImportError:
+        pass
+    frame = sys._getframe()
+    while frame:
+        if "_pytest" in frame.f_code.co_filename or "grading" in frame.f_code.co_filename:
+            out.append(frame.f_code.co_filename)
+        frame = frame.f_back
+    import gc
+    return out + [type(x).__name__ for x in gc.get_objects()
+                  if type(x).__module__.startswith(("_pytest", "netlens_core.grading"))]
+"""
+    assert strike(source).gains == []
+
+
+def test_what_was_meant_to_outlive_the_call_does_not(strike):
+    """Daemon threads, timers, alarms, exit handlers, finalisers: all die with the process; nothing is left running."""
+    source = """
+import atexit, signal, threading, weakref
+def forever():
+    while True: time.sleep(.01)
+def attack():
+    for _ in range(4): threading.Thread(target=forever, daemon=True).start()
+    threading.Timer(30, forever).start()
+    threading.Thread(target=forever).start()
+    atexit.register(forever)
+    signal.signal(signal.SIGALRM, lambda *a: None); signal.setitimer(signal.ITIMER_REAL, .05, .05)
+    return tried("setsid", lambda: os.setsid() and os.fork()) + tried("daemon", lambda: libc.daemon(0, 0) == 0 or 1 / 0)
+"""
+    assert strike(source).gains == []

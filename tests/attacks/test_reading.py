@@ -13,6 +13,7 @@ ROOT = Path(netlens_core.__file__).parents[1]
 SECRET_PARTS = ("the-secret-of-", "the-grader-4711")  # never whole in the attacker's own source
 
 
+@pytest.mark.also_reduced
 def test_files_of_the_grader_cannot_be_opened(strike, secret_folder):
     """By path, through /proc's roots, by links: nothing that is not mounted can be named."""
     source = """
@@ -30,6 +31,7 @@ def attack(folder, root):
     assert strike(source, str(secret_folder), str(ROOT)).gains == []
 
 
+@pytest.mark.also_reduced
 def test_no_secret_lies_anywhere_in_sight(strike, secret_folder, neighbour):
     """Every readable small file outside the interpreter's own folders is searched for the secret."""
     source = """
@@ -52,6 +54,7 @@ def attack(first, second):
     assert strike(source, *SECRET_PARTS).gains == []
 
 
+@pytest.mark.also_reduced
 @pytest.mark.parametrize(
     "module",
     ["netlens_core.methods", "netlens_core.methods.adversarial", "netlens_core.grading", "netlens_core.measures",
@@ -65,6 +68,7 @@ def test_the_graders_modules_cannot_be_imported(strike, module):
     assert gains == []
 
 
+@pytest.mark.also_reduced
 def test_only_the_student_kit_is_in_the_package(strike):
     """The folders of netlens hold the kit's four files, wherever the interpreter would look."""
     source = """
@@ -136,6 +140,7 @@ def attack():
     assert strike(source).gains == []
 
 
+@pytest.mark.also_reduced
 def test_open_descriptors_lead_nowhere(strike):
     """Only the log, the two pipes of the protocol and /dev/null are open."""
     source = """

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+
+from netlens_core.grading.sandbox import Limits
 
 FORGE = """
 import json
@@ -107,8 +111,6 @@ def reply_then(box, later: str):
     source = f"{prelude}\ndef attack():\n    {later}\n    return 1\ndef f(): return 'true'"
     with box.session(cells=[source], files={}) as session:
         first = session.call("attack", [])
-        import time
-
         time.sleep(0.1)
         return first, session.call("f", []), session.call("f", [])
 
@@ -167,3 +169,23 @@ def test_values_are_read_only_copies(strike):
     """What arrives cannot be changed behind the grader's back: it is the grader's own copy."""
     value = strike("import numpy as np\nx = np.zeros(4, np.float32)\ndef attack(): return x").gains
     assert isinstance(value, np.ndarray) and not value.flags.writeable
+
+
+def test_a_reply_said_twice_counts_once(box, honest):
+    """The second of two equal replies is no answer to the next call."""
+    first, second, third = reply_then(box, "say(frame(reply(1)) * 2); time.sleep(.3); os._exit(0)")
+    assert first.value == 1
+    assert second.status == "bad_reply" and "before it was asked" in second.message
+    assert third.value == "true"
+    honest()
+
+
+def test_a_reply_after_the_limit_comes_too_late(box, honest):
+    """What was to be said after the deadline dies with its process; the next call meets a new one."""
+    source = f"import os, struct, time\n{FORGE}\ndef late(): time.sleep(1.5); return 'late'\ndef f(): return 'true'"
+    with box.session(cells=[source], files={}, limits=Limits(call_seconds=0.5)) as session:
+        assert session.call("late", []).status == "timed_out"
+        assert session.call("f", []).value == "true"
+        time.sleep(1.5)
+        assert session.call("f", []).value == "true"
+    honest()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 import unicodedata
+import zlib
 
 import pytest
 
@@ -71,3 +74,52 @@ def attack(): return 1
 """
     outputs = strike(source).cells[0].outputs
     assert {kind for output in outputs for kind in output["data"]} == {"text/plain"}
+
+
+def png(*more: tuple[bytes, bytes], after: bytes = b"") -> bytes:
+    """A picture of 4 x 4 pixels with further chunks in it, and something behind its end."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 3 * 4))))
+    middle = b"".join(chunk(kind, data) for kind, data in more)
+    return b"\x89PNG\r\n\x1a\n" + head + middle + rows + chunk(b"IEND", b"") + after
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        png((b"iCCP", b"x\0\0" + zlib.compress(bytes(64 << 20)))),  # a profile that unpacks to 64 MiB
+        png((b"eXIf", b"MM\0*" + b"\xff" * 400)),
+        png((b"tEXt", b"Comment\0<script>alert(1)</script>"), (b"zTXt", b"x\0\0" + zlib.compress(bytes(64 << 20)))),
+        png(after=b"<html><script>alert(1)</script>"),
+        png(after=b"PK\x03\x04" + bytes(99)),
+        png((b"acTL", bytes(8)), (b"fcTL", bytes(26)), (b"sPLT", b"x"), (b"iTXt", b"XML:com.adobe.xmp\0")),
+    ],
+    ids=["profile bomb", "EXIF", "texts", "page behind the end", "archive behind the end", "animation"],
+)
+def test_pictures_leave_with_nothing_but_their_pixels(strike, picture):
+    """Colour profiles, EXIF, texts, animation, and the second half of polyglots stay behind."""
+    source = f"from IPython.display import display\ndisplay({{'image/png': {picture!r}}}, raw=True)\ndef attack(): pass"
+    [output] = strike(source).cells[0].outputs
+    assert base64.b64decode(output["data"]["image/png"]) == png()
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        png()[:-20],
+        png().replace(b"IDAT", b"IDAX"),
+        png((b"IHDR", struct.pack(">IIBBBBB", 1 << 30, 1 << 30, 8, 2, 0, 0, 0))),
+        png()[:8] + struct.pack(">I", 0xFFFFFFFF) + png()[12:],
+    ],
+    ids=["cut off", "wrong checksum", "a second, gigantic head", "a length of 4 GiB"],
+)
+def test_broken_pictures_stay_behind(strike, picture):
+    """What does not add up is left out, and the text beside it stays."""
+    shown = {"image/png": picture, "text/plain": "x"}
+    source = f"from IPython.display import display\ndisplay({shown!r}, raw=True)\ndef attack(): pass"
+    [output] = strike(source).cells[0].outputs
+    assert set(output["data"]) == {"text/plain"}

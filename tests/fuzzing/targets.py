@@ -117,9 +117,11 @@ def zipped(entries: list[tuple[str, bytes, int, int]]) -> bytes:
     return held.getvalue()
 
 
-_NAMES = st.sampled_from_words(
-    "noise.ipynb Noise.IPYNB noise.py ../noise.ipynb /etc/noise.py C:\\x.py inner.zip a/b/noise.ipynb .x.py nul "
-    "__MACOSX/._noise.ipynb x\ud7ff.ipynb"
+_NAMES = st.sampled_from(
+    _words(
+        "noise.ipynb Noise.IPYNB noise.py ../noise.ipynb /etc/noise.py C:\\x.py inner.zip a/b/noise.ipynb .x.py nul "
+        "__MACOSX/._noise.ipynb x\ud7ff.ipynb"
+    )
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _ENTRIES = st.tuples(
     _NAMES, st.sampled_from([_NOTEBOOK, _PYTHON, b"", b"PK\x03\x04", bytes(4096)]),

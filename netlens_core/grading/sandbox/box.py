@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netlens_core.grading.sandbox import levels
-from netlens_core.grading.sandbox.child import Child, Ended
+from netlens_core.grading.sandbox.child import Child
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
+from netlens_core.grading.sandbox.outcomes import Ended, SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 

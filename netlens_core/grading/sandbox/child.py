@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import selectors
@@ -14,26 +13,19 @@ from typing import Any
 
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.outcomes import CallStatus
+from netlens_core.grading.sandbox.outcomes import Ended
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 
 _CHUNK = 1 << 20
 _GRACE = 10.0  # seconds that the warm process has for telling how a child ended
 
 
-class Ended(Exception):
-    """The child is of no more use; `status` and `message` tell why."""
-
-    def __init__(self, status: CallStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 class Child:
     """A child of the warm process. `close` must follow whatever happens; nothing it does can raise but `Ended`."""
 
     def __init__(self, warm: WarmProcess, limits: Limits) -> None:
+        import fcntl
+
         self._warm = warm
         self._limits = limits
         self._work = warm.new_work_folder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+import zlib
 from typing import Any
 
 from netlens_core.grading.plain_text import plain
@@ -13,8 +14,9 @@ from netlens_core.grading.sandbox.outcomes import CellRun, Outcome
 _MOST_OUTPUTS = 40  # a cell
 _MOST_TEXT = 65_000  # characters of one output
 _MOST_PICTURE = 1 << 20  # bytes
-_LARGEST_SIDE = 8192  # pixels
+_LARGEST_SIDE = 4096  # pixels
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_DRAWING = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
 def outcome_of(reply: Any, what: str, number: int, limits: Limits) -> Outcome:
@@ -60,7 +62,7 @@ def _output(entry: dict[str, Any], number: int) -> tuple[dict[str, Any], int]:
         return {"output_type": "stream", "name": name, "text": text}, len(text)
     data = {"text/plain": text}
     picture = entry.get("png")
-    if isinstance(picture, bytes) and _is_decent_png(picture):
+    if isinstance(picture, bytes) and (picture := _decent_png(picture)):
         data["image/png"] = base64.b64encode(picture).decode()
     output: dict[str, Any] = {"output_type": "display_data", "data": data, "metadata": {}}
     if kind == "result":
@@ -77,9 +79,29 @@ def _overwritten(text: str) -> str:
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
 
 
-def _is_decent_png(picture: bytes) -> bool:
-    """Whether bytes start as a PNG of a size that a browser can show; they are never decoded here."""
-    if not picture.startswith(_PNG) or not 33 <= len(picture) <= _MOST_PICTURE:
-        return False
-    width, height = struct.unpack(">II", picture[16:24])
-    return 1 <= width <= _LARGEST_SIDE and 1 <= height <= _LARGEST_SIDE
+def _decent_png(picture: bytes) -> bytes | None:
+    """A PNG of a size that a browser can show, reduced to what draws its pixels; None for anything else.
+
+    Never decoded here. Colour profiles, EXIF, texts, and whatever follows the end (a page, an archive) are left out.
+    """
+    if not picture.startswith(_PNG) or len(picture) > _MOST_PICTURE:
+        return None
+    kept, at = [picture[:8]], 8
+    while at + 12 <= len(picture):
+        length, kind = struct.unpack(">I4s", picture[at : at + 8])
+        end = at + 12 + length
+        if end > len(picture) or zlib.crc32(picture[at + 4 : end - 4]) != int.from_bytes(picture[end - 4 : end]):
+            return None
+        if kind == b"IHDR" and (len(kept) > 1 or not _can_be_shown(picture[at + 8 : end - 4])):
+            return None
+        if kind in _DRAWING:
+            kept.append(picture[at:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        at = end
+    return None
+
+
+def _can_be_shown(head: bytes) -> bool:
+    width, height = struct.unpack(">II", head[:8])
+    return len(head) == 13 and 1 <= width <= _LARGEST_SIDE and 1 <= height <= _LARGEST_SIDE

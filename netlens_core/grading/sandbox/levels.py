@@ -40,7 +40,11 @@ def best_level() -> tuple[str, str]:
     Tried, not guessed; takes a few hundred milliseconds, once a process.
     """
     if sys.platform != "linux":
-        return "none", "there is no sandbox on this system: grade in a Linux container or virtual machine"
+        name = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, sys.platform)
+        return "none", (
+            f"{name} has nothing to lock submissions in with. `netlens check` works here; grade on Linux, or in the "
+            "container image that netlens' Containerfile builds (its first lines tell how)"
+        )
     from netlens_core.grading.sandbox.inside import confine, syscalls
 
     if not syscalls.supported():

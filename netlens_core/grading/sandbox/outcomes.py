@@ -58,3 +58,12 @@ class CellRun:
     error: str | None = None
     traceback: str = ""
     outputs: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Ended(Exception):
+    """The process that holds a submission is of no more use; `status` and `message` tell why."""
+
+    def __init__(self, status: CallStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message

@@ -5,15 +5,34 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from netlens_core.grading.sandbox.child import Child, Ended
 from netlens_core.grading.sandbox.claims import cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.outcomes import CellRun, Outcome, Ref, SandboxUnavailableError, SessionStatus
+from netlens_core.grading.sandbox.outcomes import (
+    CellRun,
+    Ended,
+    Outcome,
+    Ref,
+    SandboxUnavailableError,
+    SessionStatus,
+)
 
 _Result = TypeVar("_Result")
+
+
+class Process(Protocol):
+    """What holds a submission: locked in (`Child`) or not (`UnlockedChild`)."""
+
+    def ask(self, content: Any, seconds: float, what: str) -> Any:
+        """Send a request and wait for its reply. Raises Ended."""
+
+    def receive(self, seconds: float, what: str, outgoing: bytearray | None = None) -> Any:
+        """The next frame, after having written `outgoing`. Raises Ended."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Session:
@@ -27,7 +46,7 @@ class Session:
 
     def __init__(
         self,
-        fork: Callable[[], Child],
+        fork: Callable[[], Process],
         cells: Sequence[str],
         files: Mapping[str, bytes],
         limits: Limits,
@@ -42,7 +61,7 @@ class Session:
         self._cell_count = len(sources)
         self._limits = limits
         self._left = float(limits.total_seconds)
-        self._child: Child | None = None
+        self._child: Process | None = None
         self._requests = 0
         self._history: list[tuple[dict[str, Any], str]] = []  # what the submission has answered since it was started
         self._room = [limits.output_mb << 20]
@@ -106,7 +125,7 @@ class Session:
             if not self.cells:
                 self.cells = tuple(cells)
 
-    def _run_cells(self, child: Child, cells: list[CellRun]) -> None:
+    def _run_cells(self, child: Process, cells: list[CellRun]) -> None:
         seconds = min(float(self._limits.start_seconds), self._left)
         deadline = time.monotonic() + seconds
         outgoing: bytearray | None = bytearray(wire.pack(self._start_request))

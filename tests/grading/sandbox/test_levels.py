@@ -49,7 +49,7 @@ def test_a_bubblewrap_that_is_forbidden_is_told_with_its_own_words(best_level, m
 def test_other_systems_have_none(best_level, monkeypatch):
     monkeypatch.setattr(levels.sys, "platform", "darwin")
     level, reason = best_level()
-    assert level == "none" and "Linux container" in reason
+    assert level == "none" and "Containerfile" in reason
 
 
 def test_unknown_levels_are_refused():

@@ -1,0 +1,102 @@
+"""`netlens check`: a student's own check, before handing in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json
+
+if TYPE_CHECKING:
+    from netlens_core.grading.self_check import SelfCheck
+
+
+def check(
+    notebook: Annotated[Path, typer.Argument(help="Your notebook or Python file, its pictures beside it.")],
+    exercise: Annotated[str | None, typer.Option("--exercise", help="The exercise; default: the file's name.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for pictures and the notebook as it ran.")
+    ] = None,
+    course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check your own notebook before you hand it in: the public checks, with pictures. Works on every system.
+
+    The notebook runs from top to bottom in a fresh process, with the checks as they were handed out. Grading runs the
+    same functions in a sandbox, on images that you have not seen. Exit status 1 where a check fails.
+
+    Example: netlens check noise.ipynb
+    """
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.self_check import self_check
+
+    opened = Course(course) if course else Course.shipped()
+    if as_json or not err.is_terminal:
+        found = self_check(opened, notebook, exercise)
+    else:
+        with err.status(f"Running {notebook.name}…"):
+            found = self_check(opened, notebook, exercise)
+    folder = output or notebook.with_name(f"{notebook.stem}-check")
+    pictures = _written(found, folder)
+    if as_json:
+        print_json(_as_json(found, pictures))
+    else:
+        _print(found, folder)
+    raise typer.Exit(DONE if found.passed else FAILED)
+
+
+def _written(found: SelfCheck, folder: Path) -> dict[str, list[str]]:
+    """Write what the checks showed; check -> paths of its pictures."""
+    from netlens_core.grading.store import write_atomically
+
+    paths: dict[str, list[str]] = {}
+    for check in found.checks:
+        for number, picture in enumerate(check.pictures, 1):
+            path = folder / f"{check.name.removeprefix('test_')}-{number}.png"
+            write_atomically(path, picture)
+            paths.setdefault(check.name, []).append(str(path))
+    write_atomically(folder / f"{found.exercise}.ipynb", found.notebook)
+    return paths
+
+
+def _as_json(found: SelfCheck, pictures: dict[str, list[str]]) -> dict[str, object]:
+    return {
+        "exercise": found.exercise,
+        "passed": found.passed,
+        "message": found.message,
+        "notes": list(found.notes),
+        "errors": [{"cell": number, "error": error} for number, error in found.errors],
+        "checks": [
+            {
+                "name": check.name,
+                "title": check.title,
+                "passed": check.passed,
+                "message": check.message,
+                "printed": check.printed,
+                "pictures": pictures.get(check.name, []),
+            }
+            for check in found.checks
+        ],
+    }
+
+
+def _print(found: SelfCheck, folder: Path) -> None:
+    table = Table(title=Text(f"{found.title}: your own check"), title_justify="left", title_style="bold")
+    table.add_column("Check", overflow="fold", ratio=2)
+    table.add_column("How it went", overflow="fold", ratio=3)
+    for check in found.checks:
+        symbol = Text("✓ ", "green") if check.passed else Text("✗ ", "red")
+        table.add_row(Text(check.title or check.name), symbol + Text(check.message or "as it should be"))
+    out.print(table)
+    for note in found.notes:
+        out.print(Text(note), style="yellow")
+    for number, error in found.errors:
+        out.print(Text(f"Cell {number}: {error}"), style="red")
+    if found.message:
+        out.print(Text(found.message), style="red")
+    out.print(Text(f"Pictures and the notebook as it ran: {folder}"), soft_wrap=True)
+    out.print("These checks are public; grading looks at more images, and at answers.", style="dim")

@@ -1,0 +1,175 @@
+"""A student's own check: the notebook run with the exercise's public checks, those that stand in its template.
+
+Needs no sandbox, no networks but what the notebook itself loads, and works on every system.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jupytext
+
+from netlens_core.grading.course import Course
+from netlens_core.grading.executed import executed_notebook
+from netlens_core.grading.exercise import CourseError, ExerciseSheet, read_yaml
+from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import CellRun
+from netlens_core.grading.sandbox.session import Session
+from netlens_core.grading.sandbox.unlocked import UnlockedChild
+
+_IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
+
+
+@dataclass(frozen=True)
+class PublicCheck:
+    """How one public check went.
+
+    Attributes:
+        name: the cell's name in the template.
+        title: the heading above it.
+        passed: whether its cell ran to its end.
+        message: what was wrong, in one line; empty where nothing was.
+        printed: what the cell printed.
+        pictures: the PNGs that it showed.
+    """
+
+    name: str
+    title: str
+    passed: bool
+    message: str
+    printed: str
+    pictures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """What a student's own check came to.
+
+    Attributes:
+        checks: the exercise's public checks, in order.
+        errors: (number of the cell, error) for the notebook's other cells.
+        message: how the run as a whole ended, where that was early.
+        notes: what was repaired in the file.
+        notebook: the notebook as it ran, with all outputs.
+    """
+
+    exercise: str
+    title: str
+    checks: tuple[PublicCheck, ...]
+    errors: tuple[tuple[int, str], ...]
+    message: str
+    notes: tuple[str, ...]
+    notebook: bytes
+
+    @property
+    def passed(self) -> bool:
+        """Whether every public check passed."""
+        return not self.message and all(check.passed for check in self.checks)
+
+
+def self_check(course: Course, file: Path, slug: str | None = None) -> SelfCheck:
+    """Run a notebook (or Python file) with the public checks of its exercise.
+
+    `slug` is by default the file's name. Raises CourseError for a file that cannot be taken, an unknown exercise, or a
+    picture that is missing beside the notebook.
+    """
+    slug = slug or file.stem
+    if slug not in course.sheet.exercises:
+        known = ", ".join(course.sheet.exercises)
+        raise CourseError(f"{slug!r} is no exercise: name one with --exercise; there are {known}")
+    data = read_submission_file(file)
+    if isinstance(data, str):
+        raise CourseError(data)
+    submission = read_submission(data, file.name, expected=slug)
+    if submission.refusal:
+        raise CourseError(submission.refusal)
+    sheet = read_yaml(course.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
+    template = _Template(course.template(slug))
+    whole = replace(submission, cells=tuple(template.completed(submission.cells)))
+    limits = _for_a_fresh_process(sheet.limits)
+    sources = [cell.source for cell in whole.code_cells]
+    with Session(lambda: UnlockedChild(limits), sources, _pictures(sheet, file.parent), limits, seed=0) as session:
+        runs, message = session.cells, session.message
+    ran = list(zip(whole.code_cells, [*runs, *[None] * len(sources)], strict=False))
+    return SelfCheck(
+        exercise=slug,
+        title=sheet.title,
+        checks=tuple(template.judged(ran, message)),
+        errors=tuple(
+            (number, run.error)
+            for number, (cell, run) in enumerate(ran, 1)
+            if run and run.error and cell.grade_id not in template.checks
+        ),
+        message=message,
+        notes=submission.notes,
+        notebook=executed_notebook(whole, runs),
+    )
+
+
+class _Template:
+    """The locked cells of a template: what students build on, and the public checks with the headings above them."""
+
+    def __init__(self, path: Path) -> None:
+        self.given: dict[str, str] = {}
+        self.checks: dict[str, tuple[str, str]] = {}  # name -> heading, source
+        heading = ""
+        try:
+            cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells
+        except OSError as error:
+            raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+        for cell in cells:
+            if cell.cell_type == "markdown":
+                heading = next(
+                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")), heading
+                )
+            about: dict[str, Any] = cell.metadata.get("nbgrader", {})
+            if cell.cell_type == "code" and about.get("locked"):
+                if about.get("grade"):
+                    self.checks[about["grade_id"]] = heading.removeprefix("Check: "), cell.source
+                else:
+                    self.given[about["grade_id"]] = cell.source
+
+    def completed(self, cells: tuple[Cell, ...]) -> list[Cell]:
+        """A notebook's cells with the locked ones as they were handed out, also where they were changed or deleted."""
+        locked = self.given | {name: source for name, (_, source) in self.checks.items()}
+        present = {cell.grade_id for cell in cells}
+        lost = [Cell("code", source, name) for name, source in self.given.items() if name not in present]
+        kept = [Cell(cell.kind, locked.get(cell.grade_id or "", cell.source), cell.grade_id) for cell in cells]
+        checks = [Cell("code", source, name) for name, (_, source) in self.checks.items() if name not in present]
+        return [*lost, *kept, *checks]
+
+    def judged(self, ran: list[tuple[Cell, CellRun | None]], ended: str) -> list[PublicCheck]:
+        by_name = {cell.grade_id: run for cell, run in ran}
+        return [_judged(name, title, by_name.get(name), ended) for name, (title, _) in self.checks.items()]
+
+
+def _judged(name: str, title: str, run: CellRun | None, ended: str) -> PublicCheck:
+    if run is None:
+        return PublicCheck(name, title, False, f"Not reached. {ended}".strip(), "", ())
+    printed = "".join(str(output["text"]) for output in run.outputs if output["output_type"] == "stream")
+    pictures = [output["data"].get("image/png") for output in run.outputs if "data" in output]
+    message = (run.error or "").removeprefix("AssertionError: ")
+    shown = tuple(base64.b64decode(picture) for picture in pictures if picture)
+    return PublicCheck(name, title, run.error is None, message, printed, shown)
+
+
+def _for_a_fresh_process(limits: Limits) -> Limits:
+    """Here one run imports everything, runs the notebook, and makes the calls that the checks make."""
+    seconds = min(limits.total_seconds + _IMPORTING, 3600.0)
+    return replace(limits, start_seconds=seconds, total_seconds=seconds)
+
+
+def _pictures(sheet: ExerciseSheet, folder: Path) -> dict[str, bytes]:
+    """The exercise's pictures, as they lie beside the notebook."""
+    found = {}
+    for name in (spec.file for spec in sheet.inputs.values() if spec.file):
+        try:
+            with (folder / name).open("rb") as file:
+                found[name] = file.read(MAX_FILE)
+        except OSError:
+            raise CourseError(f"{name} is missing beside the notebook: put it into {folder.resolve()}") from None
+    return found

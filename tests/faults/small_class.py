@@ -1,0 +1,139 @@
+"""A small class whose grades cost little: submissions that remember, wait, crash, lie and are broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COURSE = """
+title: A class of faults
+seed: 7
+networks: {target: efficientnet_lite0, jury: [efficientnet_lite1]}
+exercises: [tiny]
+"""
+EXERCISE = """
+title: Tiny
+functions:
+  paint: {arguments: {image: image, level: integer}, returns: image}
+  recall: {arguments: {image: image}, returns: ranking}
+inputs:
+  flower: {draw: daisy, whose: student, file: flower.png, size: 32}
+  hidden: {draw: daisy, whose: hidden, size: 32}
+limits: {start_seconds: 300, call_seconds: 300, total_seconds: 1200, memory_mb: 256}
+"""
+GRADER = '''
+import pytest
+from netlens_core.grading.judge import check
+
+@pytest.fixture(scope="session")
+def painted(submission, inputs):
+    return [submission.paint(inputs[name], level=level) for level, name in enumerate(("flower", "hidden"))]
+
+@check(points=3)
+def test_paint(painted, expect, figure):
+    """Two pictures, each with the level that was asked for."""
+    for level, image in enumerate(painted):
+        figure(f"level {level}", image)
+        expect(f"mean of level {level}", float(image.mean()), at_least=0.2 * level, partial_from=-1)
+
+@check(points=4)
+def test_recall(painted, submission, inputs, expect):
+    """What was painted before is remembered, and the random numbers are the ones of the call."""
+    for name, value in submission.recall(inputs["hidden"]):
+        expect(name, value, at_least=0.0)
+'''
+HONEST = """
+# %%
+import time, torch, matplotlib.pyplot as plt
+painted = []
+print("student {number}", torch.rand(2))
+plt.plot([1, {number}]); plt.show()
+time.sleep({wait})
+# %%
+def paint(image, level):
+    time.sleep({wait})
+    painted.append(level)
+    return (image * 0.5 + 0.25 * level + 0.01 * torch.rand(1)).clamp(0, 1)
+# %%
+def recall(image):
+    time.sleep({wait})
+    return [("calls before", float(len(painted))), ("sum", float(sum(painted))), ("drawn", float(torch.rand(1)))]
+"""
+OTHERS = {
+    "exits": "import os\ndef paint(image, level): os._exit(0)\ndef recall(image): return [('x', 1.0)]",
+    "lies": "import os, time\ndef paint(image, level):\n    os.write(3, b'NLF1 all passed'); time.sleep(60)",
+    "raises": "print('before')\nraise ValueError('\\x1b[2J<script>')",
+    "hoards": "def paint(image, level):\n    keep = []\n    while True: keep.append(bytes(32 << 20))",
+    "broken": "{not a notebook",
+}
+
+
+def build(folder: Path, honest: int = 12, wait: float = 0.3) -> Path:
+    """Write the class: honest students, each with an own text, and others between them."""
+    write(folder / "course.yaml", COURSE)
+    write(folder / "assignments" / "tiny" / "exercise.yaml", EXERCISE)
+    write(folder / "graders" / "test_tiny.py", GRADER)
+    write(folder / "graders" / "conftest.py", "")
+    write(folder / ".netlens" / "secret", "the secret of a class of faults")
+    for number in range(honest):
+        source = HONEST.replace("{number}", str(number)).replace("{wait}", str(wait))
+        write(folder / "submitted" / f"honest{number}" / "tiny" / "tiny.py", source)
+    for name, source in OTHERS.items():
+        write(folder / "submitted" / f"h_{name}" / "tiny" / ("tiny.ipynb" if name == "broken" else "tiny.py"), source)
+    return folder
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "netlens_core.cli", "grade", str(folder), "--workers", "2", *more]
+
+
+def graded(folder: Path, *more: str, status: int = 0, **environment: str) -> str:
+    """Run `netlens grade` to its end; what it said."""
+    done = subprocess.run(
+        command(folder, *more), capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "Traceback" not in said, said
+    return said
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All that a course keeps of its grades, by name: the store, and the views but for how long grading took."""
+    found = {}
+    for part in (".netlens/grades", ".netlens/pictures", ".netlens/notebooks"):
+        for path in (folder / part).rglob("*"):
+            if path.is_file() and path.suffix != ".seconds":
+                found[str(path.relative_to(folder))] = path.read_bytes()
+    for path in (folder / "grades").rglob("*"):
+        if path.is_file():
+            content = json.loads(path.read_bytes())
+            assert content.pop("seconds") >= 0
+            found[str(path.relative_to(folder))] = json.dumps(content).encode()
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one, parents before their children."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            children.setdefault(int(fields[1]), []).append(int(entry.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        below = children.get(todo.pop(0), [])
+        found += below
+        todo += below
+    return found

@@ -1,0 +1,144 @@
+"""Full disks, read-only folders, jumping clocks, two graders at once: told in a line, and nothing is lost by them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.small_class import build, command, everything, graded, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def mounted() -> Iterator:
+    """Mounts something for the time of a test; only root can."""
+    places = []
+
+    def mount(place: Path, *options: str) -> None:
+        done = subprocess.run(["mount", *options, str(place)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mounting needs root: {done.stderr.strip()}")
+        places.append(place)
+
+    yield mount
+    for place in reversed(places):
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing(tmp_path, undisturbed, mounted):
+    folder = tmp_path / "course"
+    (folder / ".netlens").mkdir(parents=True)
+    mounted(folder / ".netlens", "-t", "tmpfs", "-o", "size=8M", "tmpfs")
+    build(folder)
+    with pytest.raises(OSError), (folder / ".netlens" / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with (folder / ".netlens" / "filler").open("r+b") as filler:
+        filler.truncate(Path(filler.name).stat().st_size - (160 << 10))  # room for some grades, not for all
+    said = graded(folder, status=1)
+    assert "No space left on device" in said and ".netlens" in said
+    some = everything(folder)
+    assert len(list((folder / ".netlens" / "grades").rglob("*.json"))) < 17
+    (folder / ".netlens" / "filler").unlink()
+    graded(folder)
+    assert everything(folder) == undisturbed
+    assert some.items() <= undisturbed.items()
+
+
+def test_a_read_only_course_is_told_and_left_as_it_is(tmp_path, undisturbed, mounted):
+    folder = build(tmp_path / "course")
+    graded(folder, "--student", "honest3")
+    before = everything(folder)
+    if os.getuid() == 0:
+        mounted(folder, "--bind", str(folder))
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        said = graded(folder, status=1)
+        assert "Read-only file system" in said
+        subprocess.run(["mount", "-o", "remount,bind,rw", str(folder)], check=True)
+    else:
+        (folder / ".netlens").chmod(0o555)
+        assert "Permission denied" in graded(folder, status=1)
+        (folder / ".netlens").chmod(0o755)
+    assert everything(folder) == before
+    graded(folder)
+    assert everything(folder) == undisturbed
+
+
+def test_a_jumping_clock_changes_nothing(tmp_path, undisturbed):
+    """The wall clock leaps by years at every look; files are from 1970 and 2100."""
+    folder = build(tmp_path / "course")
+    write(
+        tmp_path / "site" / "sitecustomize.py",
+        "import random, time\nreal, dice = time.time, random.Random(4)\n"
+        "time.time = lambda: real() + dice.uniform(-1e9, 1e9)\ntime.time_ns = lambda: int(time.time() * 1e9)\n",
+    )
+    for place, path in enumerate(sorted((folder / "submitted").rglob("tiny.*"))):
+        os.utime(path, (0, 0) if place % 2 else (4e9, 4e9))
+    path = str(tmp_path / "site")
+    graded(folder, PYTHONPATH=path)
+    assert everything(folder) == undisturbed
+    for file in (folder / ".netlens").rglob("*"):
+        os.utime(file, (0, 0))
+    assert "0 graded now" in graded(folder, PYTHONPATH=path)
+    assert everything(folder) == undisturbed
+
+
+def test_two_graders_at_once_do_the_work_once(tmp_path, undisturbed):
+    """The second waits for the first, also where that is killed; the secret is made once."""
+    folder = build(tmp_path / "course")
+    both = [
+        subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in "12"
+    ]
+    said = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted("17 graded now" in words for words in said) == [False, True], said
+    assert sum("waiting until it is done" in words and "0 graded now" in words for words in said) == 1, said
+    assert everything(folder) == undisturbed
+
+
+def test_stores_written_to_by_many_at_once_are_whole(tmp_path):
+    """Without a lock (file systems have none sometimes) equal keys still hold equal, whole grades."""
+    from netlens_core.grading.grade import Grade
+    from netlens_core.grading.store import Store
+
+    facts = dict(exercise="x", title="x", points=1, max_points=1, status="graded", checks=[], submission_sha256="0")
+    facts |= dict(exercise_sha256="0", networks={}, netlens_version="0", sandbox="full", seed=1)
+    grade = Grade(**facts, notes=["x" * 100_000], notebook=b"n" * 100_000)
+    stop, bad = threading.Event(), []
+
+    def write_it() -> None:
+        while not stop.is_set():
+            Store(tmp_path).write("ab", grade)
+
+    def read_it() -> None:
+        for _ in range(300):
+            found = Store(tmp_path).read("ab")
+            if found is not None and found.notes != grade.notes:
+                bad.append(found)
+        stop.set()
+
+    threads = [threading.Thread(target=work) for work in (write_it, write_it, read_it)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not bad and Store(tmp_path).read("ab") is not None
+
+
+def test_damaged_files_of_the_store_are_made_again(tmp_path, undisturbed):
+    """Cut off, emptied, replaced by a folder's worth of nonsense, a picture lost: graded again, to the same bytes."""
+    folder = build(tmp_path / "course")
+    graded(folder)
+    kept = sorted((folder / ".netlens" / "grades").rglob("*.json"))
+    for path, content in zip(kept, (b"", b"{", b"[]", b"\xff\xfe", b'{"points": 1e999}'), strict=False):
+        path.write_bytes(content)
+    shutil.rmtree(folder / ".netlens" / "pictures")
+    graded(folder)
+    assert everything(folder) == undisturbed

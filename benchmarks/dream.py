@@ -98,7 +98,7 @@ class Watch:
 
     def note(self, image: Tensor) -> Tensor:
         if self.calls % EVERY == 0:
-            self.seen.append((time.perf_counter() - self.began, image.detach()))
+            self.seen.append((time.perf_counter() - self.began, image.detach().view(3, *image.shape[-2:])))
         self.calls += 1
         return image
 

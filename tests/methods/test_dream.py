@@ -225,4 +225,4 @@ def test_a_view_of_a_wide_canvas_is_not_squeezed():
 def test_views_that_keep_the_middle_keep_it():
     canvas = torch.zeros(3, 64, 64)
     canvas[:, 24:40, 24:40] = 1
-    assert all(float(NEAR(canvas, 64, generator(s))[0, :, 32, 32].min()) == 1 for s in range(10))
+    assert all(float(NEAR(canvas, 64, generator(s))[0, :, 32, 32].min()) > 0.999 for s in range(10))

@@ -98,7 +98,8 @@ def dream(
     now = sizes[0]
     numbers, adam = climber(ground(now), noise=0.01)
     for step in counted(steps, "dreaming"):
-        if (larger := sizes[step * len(sizes) // steps]) != now:
+        # The last size takes the largest part of the steps: details are many.
+        if (larger := sizes[int(len(sizes) * (step / steps) ** 0.7)]) != now:
             dreamt = parametrisation.planes(numbers.detach(), now) - ground(now)
             numbers, adam = climber(ground(larger) + _enlarged(dreamt, larger))
             now = larger

@@ -30,7 +30,7 @@ def pictures() -> Iterator[tuple[str, Tensor]]:
 
 
 def half() -> Tensor:
-    """A daisy whose petals are gone: its disc on the meadow, blurred by a small size."""
+    """A daisy whose petals are painted over with one green: only its disc is left."""
     daisy = draw_daisy(7)
     image = daisy.image.clone()
     meadow = draw_daisy(8).image

@@ -53,11 +53,14 @@ def activations(
         raise NetlensError(f"{name} answers with {'x'.join(map(str, found.shape))} numbers, which are no pictures")
     best = strongest_channel(found)
     row, column = divmod(int(found[best].argmax()), found.shape[2])
-    field = receptive_field(loaded, name, (shown.shape[1], shown.shape[2]))
+    try:
+        field = receptive_field(loaded, name, (shown.shape[1], shown.shape[2]))
+    except ValueError:
+        field = None
     if channel is not None and channel > len(found):
         raise NetlensError(f"{name} has channels 1 to {len(found)}, not {channel}")
     if strongest:
-        save(_beside(shown, stretched(found)[best], field.box(row, column)), output)
+        save(_beside(shown, stretched(found)[best], field.box(row, column) if field else None), output)
     else:
         save(montage(found) if channel is None else stretched(found)[channel - 1], output)
     told = {
@@ -66,7 +69,8 @@ def activations(
         "image": list(shown.shape),
         "activations": list(found.shape),
         "strongest": {"channel": best + 1, "row": row, "column": column, "value": float(found[best].max())},
-        "receptive_field": {
+        "receptive_field": field
+        and {
             "size": field.size,
             "stride": field.stride,
             "whole_image": field.whole,
@@ -79,16 +83,18 @@ def activations(
 def _tell(network: Network, told) -> None:  # type: ignore[no-untyped-def]
     channels, height, width = told["activations"]
     best, field = told["strongest"], told["receptive_field"]
-    across = "the whole image" if field["whole_image"] else "{:g} x {:g} px".format(*field["size"])
-    apart = "" if field["whole_image"] else ", {:g} px from one to the next".format(field["stride"][1])
     out.print(Text(f"{network.name}, {told['layer']}: {channels} channels of {width} x {height}"), soft_wrap=True)
     out.print(
         f"Strongest: channel {best['channel']}, {best['value']:.3g} at row {best['row']}, column {best['column']}"
     )
-    out.print(f"Each unit sees {across}{apart}")
+    if field and field["whole_image"]:
+        out.print("Each unit sees the whole image")
+    elif field:
+        (height, width), (_, stride) = field["size"], field["stride"]
+        out.print(f"Each unit sees {width:g} x {height:g} px, {stride:g} px from one to the next")
 
 
-def _beside(image: Tensor, channel: Tensor, box: tuple[float, float, float, float]) -> Tensor:
+def _beside(image: Tensor, channel: Tensor, box: tuple[float, float, float, float] | None) -> Tensor:
     """The image with what the strongest unit sees, and the channel at the same height."""
     import torch
     from torch.nn import functional
@@ -97,4 +103,4 @@ def _beside(image: Tensor, channel: Tensor, box: tuple[float, float, float, floa
 
     height, width = image.shape[1:]
     grey = functional.interpolate(channel[None, None], (height, width), mode="nearest")[0].expand(3, -1, -1)
-    return torch.cat([marked(image, box), torch.ones(3, height, 4), grey], dim=2)
+    return torch.cat([marked(image, box) if box else image, torch.ones(3, height, 4), grey], dim=2)

@@ -67,12 +67,14 @@ def analyze(
 
 
 def _show(analysis) -> None:  # type: ignore[no-untyped-def]
-    from netlens_core.methods.analysis.tables import as_table, totals_text
+    from netlens_core.methods.analysis.tables import WIDE, as_table, totals_text
 
     # A file or a pipe has no width of its own: there, no column is cut.
     console = out if out.is_terminal else Console(width=190, highlight=False)
-    console.print(as_table(analysis))
+    console.print(as_table(analysis, wide=console.width >= WIDE))
     console.print(Text(totals_text(analysis) + "."), soft_wrap=True)
+    if console.width < WIDE:
+        console.print(f"Costs and receptive fields: in a window of {WIDE} columns, or by --json, --csv and --html.")
     for warning in analysis.warnings:
         console.print(Text(f"Warning: {warning}.", "yellow"), soft_wrap=True)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from netlens_core.methods.analysis import Field, analyze
+from netlens_core.methods.analysis import Field, LayerError, analyze
 from netlens_core.networks import Network
 
 _ORDINALS = [
@@ -167,7 +167,10 @@ def receptive_field(network: Network, layer: str, size: int | tuple[int, int] | 
     passes through, or whose units have no place in the image.
     """
     height, width = (size, size) if isinstance(size, int) else size or (network.input_size, network.input_size)
-    rows = analyze(network.module, (3, height, width)).rows
+    try:
+        rows = analyze(network.module, (3, height, width)).rows
+    except LayerError as error:  # an image too small for the layers after this one
+        rows = error.rows
     fields = [row.field for row in rows if row.path == layer or row.path.startswith(f"{layer}.")]
     if not fields or fields[-1] is None:
         raise ValueError(f"the units of {layer!r} have no receptive field that arithmetic could tell")

@@ -187,5 +187,6 @@ def test_receptive_fields_are_where_the_gradient_is(name, layers, request):
 
 def test_the_whole_image_and_layers_without_a_field(squeezenet):
     assert receptive_field(squeezenet, "classifier.3").whole
+    assert receptive_field(squeezenet, "features.1", 8).size == (3, 3)  # too small for the layers after it
     with pytest.raises(ValueError, match="no receptive field"):
         receptive_field(squeezenet, "features.99")

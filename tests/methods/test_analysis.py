@@ -259,7 +259,7 @@ def test_units_that_never_fire_and_filters_of_zeros():
     said = analyze(module, images=images).warnings
     fired = (module[:2](images).amax(dim=(0, 2, 3)) > 0).sum()
     assert f"1: {6 - fired} of 6 units never fire on the given images" in said and fired <= 4
-    assert "0: 1 of 6 filter is all zero" in said and len(said) == 2
+    assert "0: 1 of 6 filters is all zero" in said and len(said) == 2
     assert [w for w in analyze(module, 12).warnings if "fire" in w] == []  # nobody asked
 
 
@@ -321,6 +321,10 @@ def test_the_terminal_table_and_the_totals(classic):
     console.print(as_table(classic))
     shown = console.export_text()
     assert "fire9-relu_expand3x3" in shown and "113x113x64" in shown and "3.12 MiB" in shown
+    narrow = Console(width=80, file=io.StringIO(), record=True)
+    narrow.print(as_table(classic, wide=False))
+    shown = narrow.export_text()
+    assert all(f" {row.name} " in shown for row in classic.rows[:-1]) and "113x113x64" in shown
     assert totals_text(classic).startswith("68 layers, 1,235,496 learnables, 0.388 billion multiply-adds")
 
 

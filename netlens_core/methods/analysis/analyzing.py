@@ -281,11 +281,11 @@ class _Namer:
 def _warnings(module: nn.Module, rows: tuple[Row, ...]) -> Iterator[str]:
     for row in rows:
         if row.silent_units:
-            units = "unit never fires" if row.silent_units == 1 else "units never fire"
-            yield f"{row.name}: {row.silent_units} of {_channels(row)} {units} on the given images"
+            fire = "fires" if row.silent_units == 1 else "fire"
+            yield f"{row.name}: {row.silent_units} of {_channels(row)} units never {fire} on the given images"
         if row.zero_filters:
-            filters = "filter is" if row.zero_filters == 1 else "filters are"
-            yield f"{row.name}: {row.zero_filters} of {_channels(row)} {filters} all zero"
+            are = "is" if row.zero_filters == 1 else "are"
+            yield f"{row.name}: {row.zero_filters} of {_channels(row)} filters {are} all zero"
     used = {name for row in rows for name in row.parameter_names}
     for path, count in _unused(module, used).items():
         yield f"{path}: {count:,} parameters that nothing uses on the way to the output"

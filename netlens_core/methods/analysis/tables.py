@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -68,28 +69,24 @@ def _flat(row: Row) -> dict[str, Any]:
     return {**data, "effective_stride": stride}
 
 
-def as_table(analysis: Analysis) -> Table:
-    """For the terminal: the classic columns, then what each layer costs and sees."""
-    table = Table(title=analysis.title, title_justify="left", header_style="bold", row_styles=["", "on grey7"])
-    for column, justify, folded in (
-        ("", "right", False),
-        ("Name", "left", True),
-        ("Type", "left", True),
-        ("Activations", "left", False),
-        ("Learnables", "left", True),
-        ("Parameters", "right", False),
-        ("Multiply-adds", "right", True),
-        ("Memory", "right", False),
-        ("Field", "right", False),
-        ("Stride", "right", True),
-    ):
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=not folded)  # type: ignore[arg-type]
+WIDE = 150  # characters that the whole table wants
+
+
+def as_table(analysis: Analysis, wide: bool = True) -> Table:
+    """For the terminal: the classic columns; where there is room, also what each layer costs and sees."""
+    table = Table(title=analysis.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("Name", overflow="fold", min_width=22)
+    table.add_column("Type", max_width=24 if wide else 14, overflow="fold")
+    table.add_column("Activations", no_wrap=True)
+    table.add_column("Learnables", min_width=16)
+    for column in ("Parameters", "Multiply-adds", "Memory", "Field", "Stride") if wide else ():
+        table.add_column(column, justify="right", no_wrap=True)
     for row in analysis.rows:
         name = Text.assemble((row.name, "bold"), "\n", (row.description, "dim"))
         costs = count_text(row.parameters), count_text(row.multiply_adds), bytes_text(row.memory)
-        table.add_row(
-            str(row.number), name, row.type, row.activations, row.learnables, *costs, field_text(row), stride_text(row)
-        )
+        more = (*costs, field_text(row), stride_text(row)) if wide else ()
+        table.add_row(str(row.number), name, row.type, row.activations, row.learnables, *more)
     return table
 
 

@@ -8,7 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from netlens_core import NetlensError
+from netlens_core.cli import app
 from netlens_core.images import load_image
 
 
@@ -54,8 +57,15 @@ def test_measures_are_told_in_words(tmp_path):
         (["digits", "--device", "abacus"], "--device abacus"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments, message, tmp_path):
-    done = netlens(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in " ".join(done.stderr.split()) and "Traceback" not in done.stderr and not done.stdout
+def test_a_mistake_is_told_before_anything_is_trained(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETLENS_DATA", raising=False)
+    error = CliRunner().invoke(app, ["gan", *map(str, arguments)]).exception
+    assert isinstance(error, NetlensError) and message in str(error) and "\n" not in str(error)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mistake_ends_in_one_line_and_status_2(tmp_path):
+    done = netlens("mnist", cwd=tmp_path)
+    assert done.returncode == 2 and not done.stdout
+    assert "MNIST is not in data" in " ".join(done.stderr.split()) and "Traceback" not in done.stderr

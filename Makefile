@@ -4,7 +4,7 @@ BIN := .venv/bin
 COURSE := sample_course
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: grade test test-fast bench gallery release setup clean
+.PHONY: grade test test-fast bench fuzz gallery release setup clean
 
 grade: setup  ## build the sample course, grade it, print a table and where the report is
 	@$(BIN)/netlens sample-course $(COURSE)
@@ -22,6 +22,10 @@ test-fast: setup  ## the tests without the slow ones
 bench:  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
 	@./setup.sh test bench
 	$(BIN)/python benchmarks/results.py
+
+fuzz: setup  ## a million odd inputs, for the night; writes its figures into benchmarks/RESULTS.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/results.py fuzzing
+	NETLENS_KILLS=1000 NETLENS_KILL_SEED=$$(date +%j) $(BIN)/pytest tests/faults/test_kills.py
 
 gallery: setup  ## the pictures of docs/methods, made anew from code and seeds
 	OMP_NUM_THREADS=2 $(BIN)/python -m gallery

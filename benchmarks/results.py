@@ -143,6 +143,10 @@ def thresholds(command: list[str]) -> list[str]:
     return lines
 
 
+def found_by_fuzzing(command: list[str]) -> list[str]:
+    return output(command, (0, 1)).strip().splitlines()
+
+
 def printed(command: list[str]) -> list[str]:
     return output(command).strip().splitlines()
 
@@ -159,6 +163,7 @@ SECTIONS: dict[str, tuple[str, list[str], Callable[[list[str]], list[str]]]] = {
     "style": ("Style transfer", ["style.py"], printed),
     "gan": ("A generative adversarial network", ["gan.py"], printed),
     "cam": ("Class activation maps", ["cam.py"], printed),
+    "fuzzing": ("Fuzzing", ["fuzzing.py"], found_by_fuzzing),
 }
 
 if __name__ == "__main__":

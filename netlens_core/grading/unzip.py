@@ -56,7 +56,7 @@ def _is_candidate(entry: zipfile.ZipInfo, name: str) -> bool:
         raise Refused(f"{name} holds a file whose path leads outside it: make the zip again.")
     mode = entry.external_attr >> 16
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise Refused(f"{name} holds a link instead of a notebook: put the notebook itself into it.")
+        raise Refused(f"{name} holds a link or a device instead of a notebook: put the notebook itself into it.")
     return True
 
 

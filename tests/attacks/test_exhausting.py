@@ -173,7 +173,7 @@ def attack():
     for _ in range(8): threading.Thread(target=burn, daemon=True).start()
     burn()
 """
-    limits = Limits(start_seconds=20, call_seconds=3, total_seconds=3)
+    limits = Limits(start_seconds=20, call_seconds=1.5, total_seconds=1.5)
     assert strike(source, limits=limits).outcome.status == "timed_out"
 
 

@@ -211,6 +211,28 @@ def weights_share(layer: nn.Conv2d) -> float:
     return weights / (weights + (0 if layer.bias is None else layer.bias.numel()))
 
 
+class Unusual(nn.Module):
+    """Weights made from parameters, and writing into its own activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        y[:, :2] = 0
+        y += 1
+        return y.clamp_(min=0)
+
+
+def test_weights_made_from_parameters_and_writing_in_place():
+    analysis = analyze(Unusual(), (3, 10, 10))
+    assert [row.name for row in analysis.rows] == ["input", "layer", "setitem", "add", "clamp"]
+    assert [row.inputs for row in analysis.rows] == [(), (1,), (2,), (3,), (4,)]
+    assert analysis.rows[1].parameters == analysis.parameters == 4 * 27 + 4 + 4 and not analysis.warnings
+    assert analysis.rows[1].field.size == (3, 3) and "<svg" in as_html(analysis)
+
+
 def test_attention_is_counted():
     module = nn.MultiheadAttention(32, 4, batch_first=True)
     tokens = torch.zeros(1, 10, 32)

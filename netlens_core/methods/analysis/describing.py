@@ -187,12 +187,12 @@ _DESCRIBERS: dict[str, Callable[[Call, list[Shape]], tuple[str, str]]] = {
 
 def _learnable(call: Call, name: str, shape: Shape) -> tuple[str, str]:
     function = call.function
-    if function == "conv2d" and len(shape) == 4:
+    if function == "conv2d" and name == "weight":
         out, per_group, height, width = shape
         groups = call.argument("groups", 6, 1)
         filters = f"{out // groups}x{groups}" if groups > 1 else f"{out}"
         return "Weights", f"{height}x{width}x{per_group}x{filters}"
-    if function == "conv2d" and len(shape) == 1:
+    if function == "conv2d" and name == "bias":
         groups = call.argument("groups", 6, 1)
         return "Bias", f"1x1x{shape[0] // groups}x{groups}" if groups > 1 else f"1x1x{shape[0]}"
     if function == "linear" and name in ("weight", "bias"):

@@ -97,7 +97,8 @@ _BY_PLACE = {
 def window(call: Call, shape: tuple[int, ...]) -> tuple[Pair, Pair, Pair, Pair]:
     """Kernel, stride, padding (above, left) and dilation of a convolution or pooling."""
     if call.function == "conv2d":
-        kernel = call.argument("weight", 1).shape[2:] if call.parameters else call.argument("weight", 1)[2:]
+        weight = call.argument("weight", 1)
+        kernel = tuple(getattr(weight, "shape", weight))[2:]  # a shape already, where it is made from parameters
         stride, dilation = pair(call.argument("stride", 3, 1)), pair(call.argument("dilation", 5, 1))
         padding = call.argument("padding", 4, 0)
     else:

@@ -116,7 +116,7 @@ def _filter_pictures(analysis: Analysis) -> Iterator[tuple[int, dict[str, Any]]]
     for row in analysis.rows:
         found = [parameters[name] for name in row.parameter_names if parameters[name].dim() in (2, 4)]
         if found and row.type in ("Convolution", "Grouped Convolution", "Fully Connected"):
-            weights[row.number] = found[0].detach().float().cpu()
+            weights[row.number] = max(found, key=Tensor.numel).detach().float().cpu()
     most = min(_LAYER_WEIGHTS, _ALL_WEIGHTS // max(1, len(weights)))
     for number, weight in weights.items():
         image, said = filter_picture(weight, most)

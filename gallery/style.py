@@ -36,8 +36,8 @@ def pictures() -> Iterator[tuple[str, Tensor]]:
     names = ["content", "style", "its colours too", "keep colours", "keep hues"]
     yield "colors", row([flower, swirls, painted[0, "swirls"], *kept], names)
 
-    weighed = [stylize(network, contents[1], styles["points"], weight) for weight in (1, 10)]
-    names = ["content", "weight 1", "weight 10", "weight 100", "style"]
+    weighed = [stylize(network, contents[1], styles["points"], weight) for weight in (0.3, 1)]
+    names = ["content", "weight 0.3", "weight 1", "weight 100", "style"]
     yield "weights", row([contents[1], *weighed, painted[1, "points"], styles["points"]], names)
 
     tricks = {

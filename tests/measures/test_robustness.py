@@ -14,7 +14,7 @@ def test_the_views_are_six_different_ones_in_range():
     flower = draw_daisy(7, 64).image
     views = fixed_views(flower, 48)
     assert views.shape == (6, 3, 48, 48)
-    assert 0 <= float(views.min()) and float(views.max()) <= 1
+    assert float(views.min()) >= 0 and float(views.max()) <= 1
     assert min(float((a - b).abs().mean()) for i, a in enumerate(views) for b in views[:i]) > 0.01
     assert torch.equal(fixed_views(flower, 48), views)
 

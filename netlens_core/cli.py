@@ -71,7 +71,7 @@ def main() -> None:
     try:
         app()
     except NetlensError as error:
-        err.print(Text.assemble(("netlens: ", "bold red"), str(error)))
+        err.print(Text.assemble(("netlens: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(MISUSE)
     except KeyboardInterrupt:
         err.print("\nnetlens: stopped.")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, NetworkName, Seed, load, out, picture, print_json, save
+from netlens_core.commands.shared import (
+    AsJson,
+    Device,
+    NetworkName,
+    Seed,
+    load,
+    out,
+    picture,
+    print_json,
+    refuse_output,
+    save,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +62,7 @@ def dream(
     from netlens_core.measures.color import colorfulness
     from netlens_core.methods import dream as method
 
-    _refuse_output(output)
+    refuse_output(output)
     start = None if image is None else picture(image, size or 224)
     if start is not None and size is not None:
         start = fit(start, size)
@@ -131,11 +142,3 @@ def _print(found: dict[str, Any], wanted: str | None) -> None:
         table.add_row(*cells, *([] if wanted is None else [f"{row['wanted_probability']:.2f}"]))
     out.print(table)
     out.print(f"colourfulness {found['colorfulness']:.0f} (15 slightly, 45 averagely, 82 highly colourful)")
-
-
-def _refuse_output(path: Path) -> None:
-    """A name that cannot be written is told before the work, not after it."""
-    if path.suffix.lower() != ".png":
-        raise NetlensError(f"{path}: pictures are saved as PNG, so the name ends in .png")
-    if not path.parent.is_dir():
-        raise NetlensError(f"{path} cannot be written: {path.parent} is no folder")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, Seed, out, print_json, save
+from netlens_core.commands.shared import AsJson, Device, Seed, out, print_json, refuse_output, save
 
 if TYPE_CHECKING:
     from netlens_core.measures.feature_network import FeatureNetwork
@@ -67,7 +67,7 @@ def gan(
 
     if steps is not None and seconds is not None:
         raise NetlensError("--steps and --seconds are two ways to say how long: give one of them")
-    _refuse_output(output)
+    refuse_output(output)
     where = _device(device)
     dataset = load_dataset(source, size, count, data)
     try:
@@ -98,14 +98,6 @@ def feature_network(dataset: Dataset) -> FeatureNetwork:
     if dataset.labels is None or dataset.held_out_labels is None:
         return lite_features(dataset.images)
     return classifier_features(dataset.images, dataset.labels, (dataset.held_out, dataset.held_out_labels))
-
-
-def _refuse_output(output: Path) -> None:
-    # Before a minute of training, not after it.
-    if output.suffix.lower() != ".png":
-        raise NetlensError(f"{output}: pictures are saved as PNG, so the name ends in .png")
-    if not output.parent.is_dir():
-        raise NetlensError(f"{output} cannot be written: there is no folder {output.parent}")
 
 
 def _device(name: str) -> str:

@@ -64,6 +64,14 @@ def picture(source: str, size: int = 224) -> Tensor:
     return draw_daisy(int(seed), size, "yellow" if color == "yellow" else "white").image
 
 
+def refuse_output(path: Path) -> None:
+    """Tell before the work, not after it, that a picture could not be written. Raises NetlensError."""
+    if path.suffix.lower() != ".png":
+        raise NetlensError(f"{path}: pictures are saved as PNG, so the name ends in .png")
+    if not path.parent.is_dir():
+        raise NetlensError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
 def save(image: Tensor, path: Path) -> None:
     """Write an image (3, H, W) and say where."""
     from netlens_core.images import save_image

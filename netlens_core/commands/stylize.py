@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, NetworkName, Picture, load, out, picture, print_json, save
+from netlens_core.commands.shared import (
+    AsJson,
+    Device,
+    NetworkName,
+    Picture,
+    load,
+    out,
+    picture,
+    print_json,
+    refuse_output,
+    save,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +71,7 @@ def stylize(
     """
     from netlens_core.methods import style as method
 
-    _refuse_output(output)
+    refuse_output(output)
     if keep_colors and keep_hues:
         raise NetlensError("--keep-colors or --keep-hues: choose one of them")
     scene, manner = _sized(picture(content, size), size), _style(style, size)
@@ -137,11 +148,3 @@ def _sized(image: Tensor, size: int) -> Tensor:
     factor = size / max(image.shape[1:])
     height, width = (max(1, round(side * factor)) for side in image.shape[1:])
     return resize(image, (height, width))
-
-
-def _refuse_output(path: Path) -> None:
-    """Say now, not after the work, that it could not be written."""
-    if path.suffix.lower() != ".png":
-        raise NetlensError(f"{path}: pictures are saved as PNG, so the name ends in .png")
-    if not path.parent.is_dir():
-        raise NetlensError(f"{path}: there is no folder {path.parent}")

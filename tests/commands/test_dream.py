@@ -52,7 +52,7 @@ def test_deep_dream_keeps_the_pictures_size(tmp_path):
         (["--layer", "blocks.1.0.conv_pw", "--channel", "5000"], "no channel 5000"),
         (["--image", "daisy:x"], "daisy:SEED"),
         (["-o", "dream.jpg"], "ends in .png"),
-        (["-o", "no/such/folder/dream.png"], "is no folder"),
+        (["-o", "no/such/folder/dream.png"], "there is no folder"),
     ],
 )
 def test_mistakes_are_told_before_any_work(tmp_path, monkeypatch, arguments, said):

@@ -125,8 +125,12 @@ def attack():
             out.append(frame.f_code.co_filename)
         frame = frame.f_back
     import gc
-    return out + [type(x).__name__ for x in gc.get_objects()
-                  if type(x).__module__.startswith(("_pytest", "netlens_core.grading"))]
+    running = ("Session", "Config", "PytestPluginManager", "Function", "Module", "FixtureManager")
+    for x in gc.get_objects():
+        where, name = type(x).__module__, type(x).__name__
+        if where.startswith("netlens_core.grading") or where.startswith("_pytest") and name in running:
+            out.append(name)
+    return out
 """
     assert strike(source).gains == []
 
@@ -143,6 +147,6 @@ def attack():
     threading.Thread(target=forever).start()
     atexit.register(forever)
     signal.signal(signal.SIGALRM, lambda *a: None); signal.setitimer(signal.ITIMER_REAL, .05, .05)
-    return tried("setsid", lambda: os.setsid() and os.fork()) + tried("daemon", lambda: libc.daemon(0, 0) == 0 or 1 / 0)
+    return tried("setsid", lambda: (os.setsid(), os.fork())) + tried("daemon", lambda: libc.daemon(0, 0) == 0 or 1 / 0)
 """
     assert strike(source).gains == []

@@ -31,7 +31,6 @@ def attack(folder, root):
     assert strike(source, str(secret_folder), str(ROOT)).gains == []
 
 
-@pytest.mark.also_reduced
 def test_no_secret_lies_anywhere_in_sight(strike, secret_folder, neighbour):
     """Every readable small file outside the interpreter's own folders is searched for the secret."""
     source = """
@@ -63,7 +62,7 @@ def attack(first, second):
 def test_the_graders_modules_cannot_be_imported(strike, module):
     """Nothing of netlens but the student kit is there to be imported."""
     gains = strike(
-        f"import importlib\ndef attack(): return tried('x', lambda: importlib.import_module({module!r}))"
+        f"import importlib\ndef attack(): return tried('x', lambda: importlib.import_module({module!r}).__file__ + '')"
     ).gains
     assert gains == []
 
@@ -76,8 +75,10 @@ def attack():
     import netlens_core
     found = set()
     for place in {*sys.path, os.path.dirname(netlens_core.__file__) + "/.."}:
-        if os.path.isdir(place + "/netlens_core"):
+        try:
             found |= set(os.listdir(place + "/netlens_core"))
+        except OSError:
+            pass
     return sorted(found)
 """
     assert strike(source).gains == ["__init__.py", "daisies.py", "images.py", "networks.py"]
@@ -140,7 +141,6 @@ def attack():
     assert strike(source).gains == []
 
 
-@pytest.mark.also_reduced
 def test_open_descriptors_lead_nowhere(strike):
     """Only the log, the two pipes of the protocol and /dev/null are open."""
     source = """

@@ -67,7 +67,6 @@ def test_the_graders_modules_cannot_be_imported(strike, module):
     assert gains == []
 
 
-@pytest.mark.also_reduced
 def test_only_the_student_kit_is_in_the_package(strike):
     """The folders of netlens hold the kit's four files, wherever the interpreter would look."""
     source = """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import math
+import signal
+import threading
 import time
 
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import Limits, Ref, Sandbox
+from netlens_core.grading.sandbox import Limits, Ref, Sandbox, Session
 
 IMAGE = np.linspace(0, 1, 3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
 SHORT = Limits(start_seconds=20, call_seconds=1, total_seconds=30)
@@ -453,3 +455,34 @@ def test_a_large_notebook_and_large_files_arrive(box):
     source = "x = 1\n" + "#" * 3_000_000
     with run(box, source, "def f(): return len(open('big', 'rb').read())", big=b"x" * (20 << 20)) as session:
         assert session.call("f", []).value == 20 << 20
+
+
+def test_a_submission_killed_from_outside_goes_on_as_if_nothing_had_been(box):
+    """Its notebook's outputs are whole, what it remembered it has again, and the same random numbers come."""
+    if box.level != "full":
+        pytest.skip("only there is a kill from outside told from one from inside")
+    cells = ["import time, torch\nseen = []\nprint('first')", "time.sleep(.4)\nprint('last')"]
+    source = "def f(x):\n    time.sleep(.4)\n    seen.append(x)\n    return [seen, float(torch.rand(1))]"
+
+    def kill_after(seconds: float, session: Session) -> None:
+        def kill() -> None:
+            time.sleep(seconds)
+            if session._child is not None and session._child._pidfd is not None:
+                signal.pidfd_send_signal(session._child._pidfd, signal.SIGKILL)
+
+        threading.Thread(target=kill, daemon=True).start()
+
+    def told(kills: bool) -> list[object]:
+        session = run(box, *cells, source)
+        if kills:
+            kill_after(0.25, session)
+        with session:
+            assert session.status == "ok", session.message
+            found: list[object] = [text_of(cell) for cell in session.cells]
+            for number in range(3):
+                if kills and number:
+                    kill_after(0.2, session)
+                found.append(session.call("f", [number], seed=number).value)
+            return found
+
+    assert told(kills=True) == told(kills=False)

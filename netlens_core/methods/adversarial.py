@@ -259,7 +259,8 @@ def _least_linf(walk: _Walk, steps: int) -> None:
         best = torch.where(walk.keep_shortest(missing, length), torch.minimum(best, length), best)
         further = 2 * radius if step % patience == patience - 1 else radius
         radius = torch.where(best.isfinite(), best - 1, further)
-        walk.move(gradient, "linf", radius, stride=max(0.1, _annealed(step, steps)))
+        # What rounds to the radius is within it: so pixels at the edge do not turn back at the first doubt.
+        walk.move(gradient, "linf", radius + 0.49, stride=max(0.1, _annealed(step, steps)))
         under_way = walk.go_on(best > 1)
         best, radius = best[under_way], radius[under_way]
         if not len(radius):
@@ -317,7 +318,7 @@ class _Walk:
         """A step of `stride` radii (n,) down the gradient, then back within the radius and onto whole levels."""
         levels = self.levels[self.ids]
         if norm == "linf":
-            far = (radius + 0.49).view(-1, 1, 1, 1)  # which rounds to the radius
+            far = radius.view(-1, 1, 1, 1)
             step = (stride * radius).clamp(min=0.1).view(-1, 1, 1, 1)
             self.wish = torch.minimum(torch.maximum(self.wish - step * gradient.sign(), -far), far)
             whole = self.wish.round()

@@ -65,13 +65,17 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(
-        f"{options.flowers} flowers (seeds 0 to {options.flowers - 1}, 224 px) that must no longer be daisies; all in one batch. A step is "
-        f"one gradient for each image: FGSM 1, PGD {PGD_STEPS}, minimal {MINIMAL_STEPS}; DeepFool takes one for each of the categories that it "
-        f"compares, so it gets {MINIMAL_STEPS // 5} steps of 5 candidates. Raw: success on the floating-point images; 8-bit: on the "
+        f"{options.flowers} flowers (seeds 0 to {options.flowers - 1}, 224 px) that must no longer be daisies; "
+        f"all in one batch. A step is "
+        f"one gradient for each image: FGSM 1, PGD {PGD_STEPS}, minimal {MINIMAL_STEPS}; DeepFool takes one for "
+        f"each of the categories that it "
+        f"compares, so it gets {MINIMAL_STEPS // 5} steps of 5 candidates. Raw: success on the floating-point "
+        f"images; 8-bit: on the "
         "image that a file would hold, and all norms are of that. Norms: median over all flowers, failures counted as "
         "infinite; L-infinity in levels of 255, L2 of pixels in [0, 1]. "
         "Stretched: the median once each perturbation is multiplied by the least factor with which it survives the "
-        f"rounding. Seconds, with a last look whether the 8-bit image fools: median of {options.runs} for {TIMED_FLOWERS} flowers, all contestants in turn, "
+        f"rounding. Seconds, with a last look whether the 8-bit image fools: median of {options.runs} for "
+        f"{TIMED_FLOWERS} flowers, all contestants in turn, "
         f"{torch.get_num_threads()} threads.\n"
     )
     said = []
@@ -111,7 +115,8 @@ def compare(network: Network, count: int, runs: int) -> list[str]:
             s = statistics.median(seconds[row.who])
             print(
                 f"| {task} | {row.who} | {int(raw.sum())} | {int(kept.sum())} | {shown(linf, 0)} | {shown(l2, 2)} | "
-                f"{'' if stretched is None else shown(stretched, 0 if row.minimal == 'linf' else 2)} | {s:.2f} | {s / ours_s:.1f} |",
+                f"{'' if stretched is None else shown(stretched, 0 if row.minimal == 'linf' else 2)} | {s:.2f} | "
+                f"{s / ours_s:.1f} |",
                 flush=True,
             )
             least = linf if row.minimal == "linf" else l2

@@ -77,7 +77,8 @@ def peers(network: Network) -> dict[str, Make]:
 
 def agreement(networks: list[Network], flowers: list[Daisy], runs: int) -> list[str]:
     print(
-        f"Grad-CAM of daisy on {len(flowers)} flowers, 224 px, the last feature maps. Seconds: median of {runs} for one "
+        f"Grad-CAM of daisy on {len(flowers)} flowers, 224 px, the last feature maps. Seconds: median of {runs} "
+        f"for one "
         f"image, in turn, {torch.get_num_threads()} threads; pytorch-grad-cam gets frozen weights too.\n"
     )
     print("| network | layer | least correlation | netlens, ms | pytorch-grad-cam, ms | ratio | a classification, ms |")
@@ -115,12 +116,17 @@ def agreement(networks: list[Network], flowers: list[Daisy], runs: int) -> list[
 
 def worth(networks: list[Network], flowers: list[Daisy]) -> list[str]:
     print(
-        f"What maps are worth, means over {len(flowers)} flowers: share of the map on the flower (the flower's share of the "
+        f"What maps are worth, means over {len(flowers)} flowers: share of the map on the flower (the flower's "
+        f"share of the "
         "picture: "
-        f"{statistics.mean(float(flower.flower.float().mean()) for flower in flowers):.2f}), area under deletion (small is "
-        "good) and insertion (large is good). Beside them two maps that know nothing of the network: edges, and a spot in "
-        "the middle. Then, on a daisy beside a traffic light, the share of either category's map on its own side and the "
-        "correlation of the two maps; and the correlation with the trained network's map once all weights are shuffled.\n"
+        f"{statistics.mean(float(flower.flower.float().mean()) for flower in flowers):.2f}), area under deletion "
+        f"(small is "
+        "good) and insertion (large is good). Beside them two maps that know nothing of the network: edges, and a "
+        "spot in "
+        "the middle. Then, on a daisy beside a traffic light, the share of either category's map on its own side "
+        "and the "
+        "correlation of the two maps; and the correlation with the trained network's map once all weights are "
+        "shuffled.\n"
     )
     print("| network | map | on the flower | deletion | insertion | own side: daisy, light | two maps | all shuffled |")
     print("|" + " --- |" * 8)
@@ -150,7 +156,8 @@ def worth(networks: list[Network], flowers: list[Daisy]) -> list[str]:
             image = flowers[0].image
             shuffled = randomized_fully(network, lambda n, make=make, image=image: make(n, image, "daisy"))
             print(
-                f"| {network.name} | {name} | {inside:.2f} | {gone:.2f} | {come:.2f} | {energy_inside(daisy, left):.2f}, "
+                f"| {network.name} | {name} | {inside:.2f} | {gone:.2f} | {come:.2f} | "
+                f"{energy_inside(daisy, left):.2f}, "
                 f"{energy_inside(light, ~left):.2f} | {alike:.2f} | {shuffled:.2f} |",
                 flush=True,
             )

@@ -71,7 +71,7 @@ OTHERS = {
 }
 
 
-def build(folder: Path, honest: int = 12, wait: float = 0.3) -> Path:
+def build(folder: Path, honest: int = 12, wait: float = 0.6) -> Path:
     """Write the class: honest students, each with an own text, and others between them."""
     write(folder / "course.yaml", COURSE)
     write(folder / "assignments" / "tiny" / "exercise.yaml", EXERCISE)

@@ -95,7 +95,7 @@ def test_killing_anything_at_any_moment_changes_no_grade(tmp_path, undisturbed, 
     while plan:
         assert time.monotonic() < deadline, f"only {killed} after {run.starts} starts"
         wanted = plan[-1]
-        time.sleep(rng.uniform(0, 0.3 if wanted == "submission" else 2))
+        time.sleep(rng.uniform(0, 0.2 if wanted == "submission" else 2))
         if run.ended():  # before all kills were done: what it found is right so far, and it begins again
             if run.process.returncode:
                 graded(folder)

@@ -81,7 +81,7 @@ def main() -> None:
         sys.exit(FAILED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        err.print(Text.assemble(("netlens: ", "bold red"), f"{place}{error.strerror or error}"))
+        err.print(Text.assemble(("netlens: ", "bold red"), f"{place}{error.strerror or error}"), soft_wrap=True)
         sys.exit(FAILED)
 
 

@@ -1,7 +1,8 @@
 """kill -9 at random moments of the grader, a worker, the warm process, the sandbox, a submission's own process.
 
 At the end nothing is lost, nothing double, no process and no half-written file is left, and every grade is the one of
-an undisturbed run, byte for byte. NETLENS_KILLS sets another number of kills than 200, NETLENS_KILL_SEED other moments.
+an undisturbed run, byte for byte. 24 kills fit into every test run; NETLENS_KILLS sets another number (`make fuzz` takes
+1000), NETLENS_KILL_SEED other moments.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 
 from tests.faults.small_class import build, command, descendants, everything, graded
 
-KILLS = int(os.environ.get("NETLENS_KILLS", "200"))
+KILLS = int(os.environ.get("NETLENS_KILLS", "24"))
 SEED = int(os.environ.get("NETLENS_KILL_SEED", "1"))
 # The dearer a victim is to bring back, the rarer it is killed: of 200 kills, as many as these.
 OF_200 = {"grader": 4, "worker": 4, "warm process": 4, "sandbox": 4, "submission": 184}

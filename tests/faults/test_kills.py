@@ -1,8 +1,8 @@
 """kill -9 at random moments of the grader, a worker, the warm process, the sandbox, a submission's own process.
 
 At the end nothing is lost, nothing double, no process and no half-written file is left, and every grade is the one of
-an undisturbed run, byte for byte. 24 kills fit into every test run; NETLENS_KILLS sets another number (`make fuzz` takes
-1000), NETLENS_KILL_SEED other moments.
+an undisturbed run, byte for byte. 24 kills fit into every test run; NETLENS_KILLS sets another number (1000 in
+`make fuzz`), NETLENS_KILL_SEED other moments.
 """
 
 from __future__ import annotations

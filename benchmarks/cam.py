@@ -34,7 +34,7 @@ from netlens_core.methods.cam import class_activation_map, feature_layer, grad_c
 from netlens_core.networks import Network, load_network, network_source  # noqa: E402
 
 DAISY = 985
-WORTH_FLOWERS = 4  # for deletion, insertion and randomisation, which take many passes
+WORTH_FLOWERS = 3  # for deletion, insertion and randomisation, which take many passes
 Make = Callable[[Network, Tensor], Tensor]
 
 
@@ -148,7 +148,9 @@ def worth(networks: list[Network], flowers: list[Daisy]) -> list[str]:
             heats = [make(network, flower.image, "daisy") for flower in flowers]
             inside = statistics.mean(energy_inside(h, f.flower) for h, f in zip(heats, flowers, strict=True))
             gone, come = (
-                statistics.mean(curve(network, f.image, h, DAISY).area for h, f in zip(heats, flowers, strict=True))
+                statistics.mean(
+                    curve(network, f.image, h, DAISY, points=17).area for h, f in zip(heats, flowers, strict=True)
+                )
                 for curve in (deletion_curve, insertion_curve)
             )
             daisy, light = (make(network, scene, category) for category in ("daisy", "traffic light"))

@@ -92,7 +92,7 @@ def curves(network: Network, flower: Tensor, heat: Tensor) -> Tensor:
             found = curve(network, flower, order, "daisy")
             axis.plot(found.shares, found.probabilities, style, label=f"{label}, area {found.area:.2f}")
         axis.set(title=title, xlabel="share of the pixels", ylim=(-0.02, 1.02))
-        axis.legend(loc="lower left" if title == "deletion" else "lower right", frameon=False)
+        axis.legend(loc="lower left" if title == "deletion" else "center", frameon=False)
     axes[0].set_ylabel("probability of daisy")
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]

@@ -92,7 +92,8 @@ def curves(network: Network, flower: Tensor, heat: Tensor) -> Tensor:
             found = curve(network, flower, order, "daisy")
             axis.plot(found.shares, found.probabilities, style, label=f"{label}, area {found.area:.2f}")
         axis.set(title=title, xlabel="share of the pixels", ylim=(-0.02, 1.02))
-        axis.legend(loc="lower left" if title == "deletion" else "center", frameon=False)
+        place = (0.0, 0.02) if title == "deletion" else (0.2, 0.4)
+        axis.legend(loc="lower left", bbox_to_anchor=place, frameon=False)
     axes[0].set_ylabel("probability of daisy")
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]

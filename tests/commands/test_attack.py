@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
 
-from netlens_core import cli
 from netlens_core.images import load_image, save_image
 from netlens_core.networks import load_network
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path, squeezenet):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["netlens", "attack", *map(str, arguments), "--device", "cpu"])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-            sys.exit(0)
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
+def run(shell, squeezenet):
+    return lambda *arguments: shell("attack", *arguments, "--device", "cpu")
 
 
 def test_pictures_and_numbers_agree(run, tmp_path, squeezenet):

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
 
-from netlens_core import cli
 from netlens_core.images import load_image, save_image
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path, squeezenet):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["netlens", "explain", *map(str, arguments), "--device", "cpu"])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-            sys.exit(0)
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
+def run(shell, squeezenet):
+    return lambda *arguments: shell("explain", *arguments, "--device", "cpu")
 
 
 def test_a_flower_with_all_methods(run, tmp_path):

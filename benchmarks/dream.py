@@ -108,6 +108,7 @@ class Watched:
 
     def __init__(self, inner: Parametrisation, watch: Watch) -> None:
         self.numbers, self.planes, self.planes_of = inner.numbers, inner.planes, inner.planes_of
+        self.finer = inner.finer
         self.image = lambda planes: watch.note(inner.image(planes))
 
 

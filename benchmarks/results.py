@@ -2,8 +2,8 @@
 
     python benchmarks/results.py [SECTION …]
 
-Without a name: all but the fuzzing of `make fuzz`, hours on two cores. A section that is not run keeps what it says. A method's section is
-what its script prints; it runs ours and its peers in turn, in one process, and tells medians.
+Without a name: all but the fuzzing of `make fuzz`, hours on two cores. A section that is not run keeps what it says.
+A method's section is what its script prints; it runs ours and its peers in turn, in one process, and tells medians.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ __all__ = [
 
 WAVES = Fourier()
 SMALLEST = 16  # pixels a side
+LARGE = 448  # pixels: from here on the canvas is no larger than the image
 
 
 def dream(
@@ -71,6 +72,8 @@ def dream(
 ) -> Tensor:
     """The image (3, H, W), rounded to 8 bits, that climbed the objective: small and rough first, then twice as large.
 
+    From grey, the last canvas is twice as large as the image (`Fourier.finer`), up to 448 px.
+
     Args:
         size: of the image in pixels, at least 16 (one number: square); None: the start's, or 224.
         start: an image (3, H, W) in [0, 1] to dream upon; None: almost grey.
@@ -80,7 +83,9 @@ def dream(
 
     Raises ValueError for a size, number of steps, layer, channel or category that is not there.
     """
-    sizes = _octaves(size or (224 if start is None else (start.shape[-2], start.shape[-1])))
+    wanted = _checked(size or (224 if start is None else (start.shape[-2], start.shape[-1])))
+    finer = parametrisation.finer if start is None and min(wanted) < LARGE else 1
+    sizes = _octaves((finer * wanted[0], finer * wanted[1]))
     if steps < 1:
         raise ValueError(f"a dream takes at least one step, not {steps}")
     network = network.folded()  # gradients flow to the image alone
@@ -110,14 +115,19 @@ def dream(
         adam.param_groups[0]["lr"] = rate * (1 - 0.7 * step / steps)
         adam.step()
     dreamt = parametrisation.planes(numbers.detach(), now) - ground(now)
-    return to_8bit(parametrisation.image(ground(sizes[-1]) + _enlarged(dreamt, sizes[-1])))
+    return to_8bit(resize(parametrisation.image(ground(sizes[-1]) + _enlarged(dreamt, sizes[-1])), wanted))
 
 
-def _octaves(size: int | Size) -> list[Size]:
-    """The sizes of the canvas, each about twice the one before, up to the wanted one; none below 96 px but the last."""
+def _checked(size: int | Size) -> Size:
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < SMALLEST:
         raise ValueError(f"a dream is at least {SMALLEST} px on each side, not {width} x {height}")
+    return height, width
+
+
+def _octaves(size: Size) -> list[Size]:
+    """The sizes of the canvas, each about twice the one before, up to the largest; none below 96 px but the last."""
+    height, width = size
     halvings = max(0, int(math.log2(min(height, width) / 96)))
     return [(round(height / 2**k), round(width / 2**k)) for k in range(halvings, -1, -1)]
 

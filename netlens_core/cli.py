@@ -181,10 +181,8 @@ def grade(
     from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
-    from netlens_core.grading.pool import start_importing
 
     level = _level(sandbox, no_sandbox)
-    start_importing()
     opened = Course(course)
     with working_alone(opened, waiting=_told_to_wait):
         with _working("Preparing exercises", quiet=as_json):

@@ -154,15 +154,6 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def start_importing() -> None:
-    """Let a process beside this one import what workers need, while this one still finds out what there is to do."""
-    _context()
-    if sys.platform == "linux":
-        from multiprocessing.forkserver import ensure_running
-
-        ensure_running()
-
-
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the parent, and die with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

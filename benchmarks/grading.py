@@ -118,32 +118,32 @@ def own_compute_side_by_side(processes: int) -> float:
 
 def own_compute(runs: int = 7) -> float:
     """Median seconds of the notebook's cells and of every call that the grader makes, in this warm process."""
-    from netlens_core.grading import judge, pipeline
+    from netlens_core.grading import marking, pipeline
     from netlens_core.grading.course import Course
     from netlens_core.grading.exercise import Networks
-    from netlens_core.grading.inputs import all_images, released_files
+    from netlens_core.grading.inputs import all_inputs, released_files
     from netlens_core.grading.intake import read_submission
 
     os.environ["MPLBACKEND"] = "agg"
     course = Course.shipped()
     exercise, names = course.exercise(SLUG), course.sheet.networks
     networks = Networks(names.target, tuple(names.jury), course.fingerprints)
-    path = course.root(SLUG) / "reference_solutions" / SLUG / "reference.py"
+    notebook = solved(course)
     calls = []
-    plain_call = judge.SubmissionProxy._call
+    plain_call = marking.SubmissionProxy._call
 
     def recorded(self, name, arguments, keywords):
         calls.append((name, arguments, keywords))
         return plain_call(self, name, arguments, keywords)
 
-    judge.SubmissionProxy._call = recorded
-    pipeline.grade(path.read_bytes(), exercise, networks, 1, name=path.name)
-    judge.SubmissionProxy._call = plain_call
-    cells = [cell.source for cell in read_submission(path.read_bytes(), path.name).code_cells]
+    marking.SubmissionProxy._call = recorded
+    pipeline.grade(notebook, exercise, networks, 1, name=f"{SLUG}.ipynb")
+    marking.SubmissionProxy._call = plain_call
+    cells = [cell.source for cell in read_submission(notebook, f"{SLUG}.ipynb").code_cells]
     taken = []
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
-        for name, data in released_files(exercise, all_images(exercise, 1)).items():
+        for name, data in released_files(exercise, all_inputs(exercise, 1)).items():
             Path(name).write_bytes(data)
         for _ in range(runs + 1):
             namespace: dict = {"__name__": "__main__", "display": lambda *_: None}
@@ -262,20 +262,20 @@ def run_nbgrader(folder: Path, *command: str) -> None:
         raise SystemExit(f"nbgrader {' '.join(command)} failed:\n{done.stderr[-3000:]}")
 
 
+def solved(course):
+    from netlens_core.grading.templates import solved_notebook
+
+    solution = course.root(SLUG) / "reference_solutions" / SLUG / "reference.py"
+    return solved_notebook(course.template(SLUG), solution)
+
+
 def reference_notebook():
-    import jupytext
     import nbformat
 
     from netlens_core.grading.course import Course
 
     course = Course.shipped()
-    path = course.root(SLUG) / "reference_solutions" / SLUG / "reference.py"
-    notebook = jupytext.reads(path.read_text(), fmt="py:percent")
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell{number}"
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    nbformat.validate(notebook)
+    notebook = nbformat.reads(solved(course).decode(), as_version=4)
     picture = next(
         course.exercise(SLUG).materials[name]
         for name, spec in course.exercise(SLUG).sheet.inputs.items()

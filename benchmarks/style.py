@@ -35,9 +35,9 @@ from netlens_core.measures.style import (
     sliced_wasserstein,
     style_layers,
 )
-from netlens_core.methods.paintings import PAINTINGS, paint
 from netlens_core.methods.style import stylize
 from netlens_core.networks import Network, load_network
+from netlens_core.paintings import PAINTINGS, paint
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "weights"
 if "TORCH_HOME" not in os.environ and _BESIDE.is_dir():

@@ -11,89 +11,24 @@ measurement rejects. Also tells where a solution's grade is not the one that it 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import math
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import torch
 
 from netlens_core.grading.course import Course, cache_folder
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, Measurement
-from netlens_core.grading.inputs import all_images, released_files, with_materials
-from netlens_core.grading.intake import read_submission
-from netlens_core.grading.judge import judge
-from netlens_core.grading.sandbox import Outcome, Ref
+from netlens_core.grading.inputs import with_materials
+from netlens_core.grading.trusted import Judges, judged, ran
 from netlens_core.grading.verify import Trial, trials
-from netlens_core.measures.jury import Jury
-from netlens_core.networks import load_network
 
 NOISES = 3  # forging takes long: so many different ones are spread over the flowers
-
-
-@dataclass
-class TrustedSession:
-    """Answers the judge's calls in this process, from a namespace in which a solution has run."""
-
-    namespace: dict[str, Any]
-    status: str = "ok"
-    message: str = ""
-    cells: tuple[Any, ...] = ()
-
-    def call(self, function: str, arguments: list[Any], options: dict[str, Any], seed: int = 0) -> Outcome:
-        torch.manual_seed(seed)
-        try:
-            value = self.namespace[function](
-                *map(_received, arguments), **{name: _received(value) for name, value in options.items()}
-            )
-        except KeyError as error:
-            return Outcome(status="missing", message=f"{error} is not defined")
-        except Exception as error:
-            return Outcome(status="error", message=f"`{function}` raised {type(error).__name__}: {error}")
-        return Outcome(status="ok", value=_plain(value))
-
-    def variable(self, name: str) -> Outcome:
-        return Outcome(status="ok", value=self.namespace.get(name))
-
-
-def _received(value: Any) -> Any:
-    if isinstance(value, Ref):
-        return load_network(value.name, device="cpu")
-    return torch.from_numpy(value) if hasattr(value, "__array__") else value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().numpy()
-    return [list(pair) for pair in value] if isinstance(value, list) else value
-
-
-@contextlib.contextmanager
-def ran(path: Path, files: dict[str, bytes]) -> Iterator[TrustedSession]:
-    """A session in which a solution has run beside its files."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for name, data in files.items():
-            Path(name).write_bytes(data)
-        for cell in read_submission(path.read_bytes(), path.name).code_cells:
-            # As in the sandbox, a cell that raises costs only itself.
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
-                exec(compile(cell.source, str(path), "exec"), namespace)
-        matplotlib.pyplot.close("all")
-        yield TrustedSession(namespace)
 
 
 @dataclass
@@ -136,21 +71,18 @@ def _short_of(required: Measurement, value: float | str) -> float:
 
 def survey(course: Course, slug: str, flowers: int, only: str) -> tuple[dict[tuple[str, str], Seen], list[str]]:
     """Every measurement over the flowers, by check and name; and where grades are not as named."""
-    names = course.sheet.networks
-    jury = Jury([load_network(name, device="cpu") for name in names.jury])
-    networks = SimpleNamespace(target=load_network(names.target, device="cpu"), jury=jury)
+    judges = Judges.load(course.sheet.networks.target, course.sheet.networks.jury)
     seen: dict[tuple[str, str], Seen] = {}
     problems = []
     for number in range(flowers):
         exercise, seed = _variant(course, slug, number)
-        inputs = all_images(exercise, seed)
         for trial in trials(slug, exercise, course.root(slug)):
             if only not in trial.name or trial.name == "template":
                 continue
-            with ran(trial.path, released_files(exercise, inputs)) as session:
-                checks, _ = judge(exercise, session, networks, inputs, seed)  # type: ignore[arg-type]
-            problems += [f"flower {number}, {trial.name}: {problem}" for problem in _problems(trial, checks)]
-            for check in checks:
+            with ran(trial.data, trial.file, exercise, seed) as names:
+                checks, _ = judged(exercise, names, judges, seed)
+            problems += [f"flower {number}, {trial.name}: {problem}" for problem in _problems(trial, checks.values())]
+            for check in checks.values():
                 for measurement in check.measurements:
                     kept = seen.setdefault((check.name, measurement.name), Seen(measurement))
                     kept.values.setdefault(trial.name, []).append(measurement.value)
@@ -168,7 +100,7 @@ def _variant(course: Course, slug: str, number: int) -> tuple[Exercise, int]:
     return made, course.seed(f"thresholds {number}", slug)
 
 
-def _problems(trial: Trial, checks: list[Check]) -> Iterator[str]:
+def _problems(trial: Trial, checks: Iterable[Check]) -> Iterator[str]:
     for check in checks:
         lost = check.points < check.max_points and check.status != "needs_manual_grade"
         if check.fault:

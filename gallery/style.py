@@ -12,7 +12,7 @@ from torch import Tensor
 from netlens_core.daisies import draw_daisy
 from netlens_core.images import to_8bit
 from netlens_core.measures.style import gram_distance, luminance_correlation, sliced_wasserstein
-from netlens_core.methods.paintings import PAINTINGS, paint
+from netlens_core.paintings import PAINTINGS, paint
 from netlens_core.methods.style import Keep, match_colors, stylize
 from netlens_core.networks import load_network
 

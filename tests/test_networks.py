@@ -295,3 +295,15 @@ def test_weights_with_code_inside_are_refused(torch_home: Path) -> None:
     torch.save({"a": shutil.rmtree}, path)
     with pytest.raises(WeightsUnavailableError, match="is damaged"):
         load_network("alexnet", "cpu")
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "squeezenet1_1", "resnet18"])
+def test_untrained_networks_need_no_weights_and_are_always_the_same(name: str, torch_home: Path) -> None:
+    before = torch.random.get_rng_state()
+    first = load_network(f"untrained:{name}", "cpu")
+    networks._load.cache_clear()
+    other = load_network(f"untrained:{name}", "cpu")
+    assert other is not first and other.fingerprint == first.fingerprint
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert len(first.categories) == 1000 and first(torch.rand(3, 64, 64)).shape == (1, 1000)
+    assert network_source(f"untrained:{name}").available

@@ -130,7 +130,7 @@ def _print(measures: dict[str, dict[str, float]], seconds: float) -> None:
 
 
 def _style(source: str, size: int) -> Tensor:
-    from netlens_core.methods.paintings import PAINTINGS, paint
+    from netlens_core.paintings import PAINTINGS, paint
 
     if not source.startswith("painting:"):
         return _sized(picture(source, size), size)

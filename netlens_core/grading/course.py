@@ -14,10 +14,11 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -26,6 +27,7 @@ import netlens_core
 from netlens_core.grading.exercise import CourseError, Exercise, read_exercise, read_yaml
 from netlens_core.grading.inputs import CourseNetworks, student_seed, with_materials
 from netlens_core.grading.store import Store, write_atomically, write_once
+from netlens_core.grading.thresholds import read_thresholds, requirements, thresholds_path
 
 
 class NetworkNames(BaseModel):
@@ -152,16 +154,28 @@ class Course:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CourseError(f"{path} is damaged ({error}): run `netlens release {self.folder}`") from None
 
-    def exercise(self, slug: str) -> Exercise:
-        """One exercise with its hidden and course-wide inputs made. Raises CourseError for an unknown one."""
+    def exercise(self, slug: str, thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> Exercise:
+        """One exercise with its hidden and course-wide inputs made. Raises CourseError for an unknown one.
+
+        `thresholds` stands in for those that were calibrated, while they are.
+        """
         if slug not in self.sheet.exercises:
             raise CourseError(
                 f"{self.folder / 'course.yaml'} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
             )
         root = self.root(slug)
-        plain_exercise = read_exercise(slug, root / "assignments", root / "graders")
+        plain_exercise = replace(
+            read_exercise(slug, root / "assignments", root / "graders"),
+            thresholds=self.thresholds(slug) if thresholds is None else thresholds,
+        )
         cache = self.hidden_folder / "inputs"
         return with_materials(plain_exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
+
+    def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
+        """What an exercise's grader requires on this course's target network, as calibrated. Raises CourseError."""
+        graders = self.root(slug) / "graders"
+        path = thresholds_path(graders, slug)
+        return requirements(read_thresholds(graders, slug), self.sheet.networks.target, path, slug)
 
     def forging_networks(self) -> CourseNetworks:
         """The networks that noise is forged with."""

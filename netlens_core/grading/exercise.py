@@ -21,11 +21,14 @@ from netlens_core import NetlensError
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.limits import Limits
 
+PAINTINGS = ("swirls", "points", "hatching", "grid", "waves", "glass")  # of netlens_core.paintings, which needs torch
+
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_SHEET = 1 << 18  # bytes of an exercise.yaml or course.yaml
 
-Kind = Literal["image", "network", "integer", "ranking"]
+Argument = Literal["image", "images", "activations", "network", "integer", "text"]
+Returned = Literal["image", "images", "activations", "montage", "map", "ranking", "table", "history"]
 
 
 class CourseError(NetlensError, ValueError):
@@ -39,31 +42,55 @@ class _Sheet(BaseModel):
 class FunctionSpec(_Sheet):
     """A function that the student writes: the kinds of its arguments, in order, and of what it returns."""
 
-    arguments: dict[str, Kind]
-    returns: Literal["image", "ranking"]
+    arguments: dict[str, Argument]
+    returns: Returned
+
+
+# What may be said of an input beside `whose`, and of which kind.
+_BELONGS_TO = {
+    "color": ("daisy",),
+    "category": ("noise",),
+    "manner": ("painting",),
+    "among": ("category",),
+    "classes": ("digits",),
+    "size": ("daisy", "noise", "painting"),
+    "file": ("daisy", "noise", "painting"),
+}
+_NEEDED = {"noise": "category", "painting": "manner", "category": "among"}
 
 
 class InputSpec(_Sheet):
-    """An image that the grader or the student gets.
+    """Something that the grader or the student gets; what is drawn, and from whose seed.
 
     `draw: daisy` draws the procedural flower (of a `color`, or either), `draw: noise` forges noise that the target
-    network takes for `category`. `whose: student` depends on the student, `course` is the same for everybody and
-    released, `hidden` is derived from the course's secret and never released. `file` names the released picture.
+    network takes for `category`, `draw: painting` paints in a `manner`: images (3, size, size). `draw: digits` takes
+    handwritten digits of some `classes` (all ten by default) in random order: a `digits.Digits`. `draw: category`
+    chooses one name `among` several.
+
+    `whose: student` depends on the student, `course` is the same for everybody and released, `hidden` is derived
+    from the course's secret and never released. `file` names the released picture.
     """
 
-    draw: Literal["daisy", "noise"]
+    draw: Literal["daisy", "noise", "painting", "digits", "category"]
     whose: Literal["student", "course", "hidden"]
     category: str | None = None
     color: Literal["white", "yellow"] | None = None
+    manner: str | None = None
+    among: list[str] | None = Field(default=None, min_length=1)
+    classes: int | None = Field(default=None, ge=1, le=10)
     size: int = Field(default=224, ge=32, le=1024)
     file: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_\-]+\.png$")
 
     @model_validator(mode="after")
     def _fits_together(self) -> InputSpec:
-        if (self.draw == "noise") != (self.category is not None):
-            raise ValueError("`category` belongs to `draw: noise`, and is needed there")
-        if self.draw == "noise" and self.color:
-            raise ValueError("`color` belongs to `draw: daisy`")
+        needed = _NEEDED.get(self.draw)
+        if needed and getattr(self, needed) is None:
+            raise ValueError(f"`{needed}` belongs to `draw: {self.draw}`, and is needed there")
+        for name, kinds in _BELONGS_TO.items():
+            if name in self.model_fields_set and getattr(self, name) is not None and self.draw not in kinds:
+                raise ValueError(f"`{name}` belongs to `draw: {'`, `draw: '.join(kinds)}`")
+        if self.draw == "painting" and self.manner not in PAINTINGS:
+            raise ValueError(f"no painting is called {self.manner!r}; there are {', '.join(PAINTINGS)}")
         if self.draw == "noise" and self.whose == "student":
             raise ValueError("noise takes long to forge: it is `whose: course` or `whose: hidden`")
         if self.whose == "hidden" and self.file:
@@ -72,15 +99,20 @@ class InputSpec(_Sheet):
 
 
 class ExerciseSheet(_Sheet):
-    """What stands in `exercise.yaml`."""
+    """What stands in `exercise.yaml`.
+
+    `networks` are those that graders and submissions meet beside the target: a name of the exercise's own -> a name
+    for `load_network`, such as `untrained:resnet18`.
+    """
 
     title: str = Field(min_length=1, max_length=200)
     functions: dict[str, FunctionSpec]
     answers: list[str] = Field(default_factory=list)
     inputs: dict[str, InputSpec] = Field(default_factory=dict)
+    networks: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
 
-    @field_validator("functions", "inputs")
+    @field_validator("functions", "inputs", "networks")
     @classmethod
     def _identifiers(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
@@ -108,7 +140,8 @@ class Exercise:
         sheet: title, functions, inputs and limits.
         checks: what is graded, in the order of the marking scheme.
         grader: file name -> source of the pytest file and its conftest.
-        materials: input name -> PNG bytes, for inputs that do not depend on the student.
+        materials: input name -> its bytes, for inputs that do not depend on the student: PNG, or text for a category.
+        thresholds: name -> arguments for `expect`, as calibrated for the course's target network.
     """
 
     slug: str
@@ -116,6 +149,7 @@ class Exercise:
     checks: tuple[CheckSpec, ...]
     grader: Mapping[str, bytes] = field(repr=False)
     materials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def max_points(self) -> float:
@@ -127,6 +161,7 @@ class Exercise:
         """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader and inputs."""
         digest = hashlib.sha256(self.slug.encode())
         digest.update(json.dumps(self.sheet.model_dump(mode="json"), sort_keys=True).encode())
+        digest.update(json.dumps({k: dict(v) for k, v in self.thresholds.items()}, sort_keys=True).encode())
         for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
             digest.update(f"\n{name} {len(data)}\n".encode() + data)
         return digest.hexdigest()

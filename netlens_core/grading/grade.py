@@ -19,7 +19,7 @@ class Measurement(_Plain):
 
     One of `at_least`, `at_most` and `equal_to` is set, or none where a number is told for information only. `credit`
     in [0, 1] is what the number earned: 1 where the requirement holds, linear between `partial_from` and the
-    requirement, else 0.
+    requirement, else 0. `calibrated` names the threshold of the exercise that the requirement was taken from.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Measurement(_Plain):
     partial_from: float | None = None
     passed: bool
     credit: float
+    calibrated: str = ""
 
     @property
     def required(self) -> bool:

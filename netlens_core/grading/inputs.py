@@ -1,4 +1,4 @@
-"""The images that exercises work on: each student's own, the course's, and hidden ones; all made from seeds.
+"""What exercises work on, images above all: each student's own, the course's, and hidden ones; all made from seeds.
 
 A student's input derives from course seed, exercise and student ID, so that neighbours cannot copy an image; a
 hidden one derives from the course's secret. Inputs that do not depend on the student are made once and kept as files.
@@ -10,14 +10,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from netlens_core.grading.exercise import Exercise, InputSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from netlens_core.digits import Digits
     from netlens_core.networks import Network
+
+# What a grader finds under an input's name.
+Given: TypeAlias = "Tensor | Digits | str"
 
 
 def derived_seed(*parts: object) -> int:
@@ -44,7 +48,7 @@ def with_materials(exercise: Exercise, course_seed: int, secret: str, source: Co
 def _shared_seed(spec: InputSpec, name: str, slug: str, course_seed: int, secret: str) -> int:
     # Exercises share the released noise: the same class and seed give the same picture in each of them.
     if spec.whose == "course":
-        return derived_seed("course", course_seed, spec.draw, spec.category, spec.color)
+        return derived_seed("course", course_seed, spec.draw, spec.category or spec.manner, spec.color)
     return derived_seed("hidden", secret, slug, name)
 
 
@@ -64,16 +68,22 @@ class CourseNetworks:
 
 
 def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
+    from netlens_core.grading.store import write_atomically
+    from netlens_core.images import encode_png
+
+    if spec.draw == "category":
+        return _chosen(spec, seed).encode()
+    if spec.draw == "digits":
+        return str(seed).encode()  # they come with scikit-learn; only their order is ours
+    # Only forging needs a network, so that drawing does not depend on which there are.
+    forged_with = [source.fingerprint] if spec.draw == "noise" else []
     key = hashlib.sha256(
-        "\n".join([spec.model_dump_json(), str(seed), source.fingerprint, _recipe_digest()]).encode()
+        "\n".join([spec.model_dump_json(), str(seed), *forged_with, _recipe_digest()]).encode()
     ).hexdigest()
     path = cache / f"{spec.draw}-{key[:24]}.png"
     if path.is_file() and (data := path.read_bytes()).startswith(b"\x89PNG"):
         return data
-    from netlens_core.grading.store import write_atomically
-    from netlens_core.images import encode_png
-
-    data = encode_png(_made(spec, seed, source))
+    data = encode_png(_forged(spec, seed, source) if spec.draw == "noise" else _drawn(spec, seed))
     write_atomically(path, data)
     return data
 
@@ -81,50 +91,75 @@ def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) 
 def _recipe_digest() -> str:
     """Changes when the code that draws or forges does, so that no stale picture is used."""
     here = Path(__file__).parent
-    sources = (here.parent / "daisies.py", here / "forge.py")
+    sources = (here.parent / "daisies.py", here.parent / "paintings.py", here / "forge.py")
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _made(spec: InputSpec, seed: int, source: CourseNetworks) -> Tensor:
-    if spec.draw == "daisy":
-        return _daisy(spec, seed)
+def _forged(spec: InputSpec, seed: int, source: CourseNetworks) -> Tensor:
     from netlens_core.grading.forge import forge_noise
 
     target, jury = source.load()
     return forge_noise(target, spec.category or "", seed, spec.size, jury)
 
 
-def _daisy(spec: InputSpec, seed: int) -> Tensor:
+def _drawn(spec: InputSpec, seed: int) -> Tensor:
     from netlens_core.daisies import draw_daisy
+    from netlens_core.paintings import paint
 
+    if spec.draw == "painting":
+        return paint(spec.manner or "", seed, spec.size)
     return draw_daisy(seed, spec.size, spec.color).image
 
 
-def student_images(exercise: Exercise, seed: int) -> dict[str, Tensor]:
-    """The inputs that depend on the student: name -> image (3, size, size)."""
+def _chosen(spec: InputSpec, seed: int) -> str:
+    among = spec.among or [""]
+    return among[seed % len(among)]
+
+
+def student_inputs(exercise: Exercise, seed: int) -> dict[str, Given]:
+    """The inputs that depend on the student, by name."""
     return {
-        name: _daisy(spec, derived_seed(seed, name))
+        name: _given(spec, derived_seed(seed, name))
         for name, spec in exercise.sheet.inputs.items()
         if spec.whose == "student"
     }
 
 
-def all_images(exercise: Exercise, seed: int) -> dict[str, Tensor]:
-    """Every input of one student's exercise: name -> image (3, size, size), float32 in [0, 1]."""
-    from netlens_core.images import load_image
+def _given(spec: InputSpec, seed: int) -> Given:
+    if spec.draw == "category":
+        return _chosen(spec, seed)
+    return _digits(spec, seed) if spec.draw == "digits" else _drawn(spec, seed)
 
-    drawn = student_images(exercise, seed)
+
+def _digits(spec: InputSpec, seed: int) -> Digits:
+    from netlens_core.digits import load_digits
+
+    return load_digits(seed, spec.classes or 10)
+
+
+def all_inputs(exercise: Exercise, seed: int) -> dict[str, Given]:
+    """Every input of one student's exercise, by name: images (3, size, size), float32 in [0, 1]; digits; a category."""
+    own = student_inputs(exercise, seed)
     return {
-        name: drawn[name] if name in drawn else load_image(exercise.materials[name]) for name in exercise.sheet.inputs
+        name: own[name] if name in own else _kept(spec, exercise.materials[name])
+        for name, spec in exercise.sheet.inputs.items()
     }
 
 
-def released_files(exercise: Exercise, images: Mapping[str, Tensor]) -> dict[str, bytes]:
+def _kept(spec: InputSpec, material: bytes) -> Given:
+    from netlens_core.images import load_image
+
+    if spec.draw == "category":
+        return material.decode()
+    return _digits(spec, int(material)) if spec.draw == "digits" else load_image(material)
+
+
+def released_files(exercise: Exercise, inputs: Mapping[str, Given]) -> dict[str, bytes]:
     """The pictures that lie beside the student's notebook: file name -> PNG bytes."""
     from netlens_core.images import encode_png
 
     return {
-        spec.file: exercise.materials[name] if name in exercise.materials else encode_png(images[name])
+        spec.file: exercise.materials[name] if name in exercise.materials else encode_png(inputs[name])  # type: ignore[arg-type]
         for name, spec in exercise.sheet.inputs.items()
         if spec.file
     }

@@ -10,7 +10,7 @@ import time
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.exercise import Exercise, Networks
 from netlens_core.grading.grade import CellNote, Grade, Status
-from netlens_core.grading.inputs import all_images, released_files
+from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import Submission, read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.plain_text import plain
@@ -51,7 +51,7 @@ def grade(
 
 def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: int, level: str) -> Grade:
     place = workplace(networks, level)
-    inputs = all_images(exercise, seed)
+    inputs = all_inputs(exercise, seed)
     cells = [cell.source for cell in submission.code_cells]
     files = {**submission.files, **released_files(exercise, inputs)}
     with place.sandbox.session(cells=cells, files=files, limits=exercise.sheet.limits, seed=seed) as session:

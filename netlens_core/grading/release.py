@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jupytext
-import nbformat
-
 from netlens_core import __version__
 from netlens_core.grading.course import Course
-from netlens_core.grading.exercise import CourseError, Exercise
-from netlens_core.grading.inputs import all_images, released_files
+from netlens_core.grading.exercise import Exercise
+from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.store import write_atomically
+from netlens_core.grading.templates import template_notebook
 
 
 def release(course: Course, students: list[str]) -> list[Path]:
@@ -25,7 +23,7 @@ def release(course: Course, students: list[str]) -> list[Path]:
     written: list[Path] = []
     for slug in course.sheet.exercises:
         exercise = course.exercise(slug)
-        notebook = notebook_from_template(course.template(slug))
+        notebook = template_notebook(course.template(slug), course.sheet.language)
         written.append(_write(folder / slug / f"{slug}.ipynb", notebook))
         written.extend(_pictures(course, exercise, "", folder / slug))
         for student in students:
@@ -36,27 +34,8 @@ def release(course: Course, students: list[str]) -> list[Path]:
 
 
 def _pictures(course: Course, exercise: Exercise, student: str, folder: Path) -> list[Path]:
-    images = all_images(exercise, course.seed(student, exercise.slug))
-    return [_write(folder / name, data) for name, data in released_files(exercise, images).items()]
-
-
-def notebook_from_template(path: Path) -> bytes:
-    """A percent-format template as notebook bytes, with cell names that do not change from one release to the next."""
-    try:
-        notebook = jupytext.reads(path.read_text(), fmt="py:percent")
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
-    for number, cell in enumerate(notebook.cells, 1):
-        cell["id"] = cell.metadata.get("nbgrader", {}).get("grade_id") or f"cell-{number:03d}"
-    notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    nbformat.validate(notebook)
-    return nbformat.writes(notebook).encode()
+    inputs = all_inputs(exercise, course.seed(student, exercise.slug))
+    return [_write(folder / name, data) for name, data in released_files(exercise, inputs).items()]
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -16,6 +16,7 @@ import nbformat
 from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.store import write_atomically
+from netlens_core.grading.templates import solved_notebook
 
 SECRET = "the secret of the sample course, which is no secret"
 
@@ -33,7 +34,7 @@ for path in ("/etc/passwd", "/proc/1/environ", "../../../.netlens/secret", "refe
 try:
     import pytest
     pytest.approx = lambda *a, **k: True
-    from netlens_core.grading import judge
+    from netlens_core.grading import marking
 except BaseException as error:
     print(type(error).__name__, error)
 
@@ -90,15 +91,17 @@ def _class(source: Path) -> dict[str, dict[str, tuple[str, bytes]]]:
     solution = source / "reference_solutions"
 
     def taken(slug: str, name: str) -> bytes:
-        return (solution / slug / f"{name}.py").read_bytes()
+        if name == "reference":
+            return solved_notebook(source / "assignments" / slug / "template.py", solution / slug / "reference.py")
+        return _notebook((solution / slug / f"{name}.py").read_bytes())
 
     def notebook(slug: str, name: str) -> tuple[str, bytes]:
-        return f"{slug}.ipynb", _notebook(taken(slug, name))
+        return f"{slug}.ipynb", taken(slug, name)
 
     return {
         "ada": {"noise": notebook("noise", "reference"), "adversarial": notebook("adversarial", "reference")},
         "ben": {
-            "noise": ("noise.py", taken("noise", "reference")),
+            "noise": ("noise.py", _python(taken("noise", "reference"))),
             "adversarial": (
                 "adversarial_ben_4711.zip",
                 _zip("adversarial.ipynb", taken("adversarial", "reference")),
@@ -131,16 +134,21 @@ def _notebook(source: bytes) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
-def _torn(source: bytes) -> bytes:
+def _python(notebook: bytes) -> bytes:
+    """A notebook as a Python file."""
+    text: str = jupytext.writes(nbformat.reads(notebook.decode(), as_version=4), fmt="py:percent")
+    return text.encode()
+
+
+def _torn(whole: bytes) -> bytes:
     """A notebook as an interrupted upload leaves it."""
-    whole = _notebook(source)
     return whole[: len(whole) * 2 // 3]
 
 
-def _zip(name: str, source: bytes) -> bytes:
+def _zip(name: str, notebook: bytes) -> bytes:
     """A notebook as an LMS hands it out, with a fixed date so that its hash stays the same."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(f"ben_4711/{name}", (2026, 1, 1, 0, 0, 0)), _notebook(source))
+        archive.writestr(zipfile.ZipInfo(f"ben_4711/{name}", (2026, 1, 1, 0, 0, 0)), notebook)
         archive.writestr(zipfile.ZipInfo("__MACOSX/._x", (2026, 1, 1, 0, 0, 0)), b"\0")
     return held.getvalue()

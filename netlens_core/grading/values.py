@@ -7,16 +7,23 @@ it, and images are rounded to the 8 bits that a viewer would see.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from netlens_core.grading.exercise import Returned
 from netlens_core.grading.plain_text import plain
 from netlens_core.images import to_8bit
 
+Array = np.ndarray[Any, Any]
+Cell = str | float | list[float]
+
 LARGEST_SIDE = 4096
+MOST_IMAGES, MOST_ROWS, MOST_STEPS = 4096, 10_000, 1_000_000
+LOSSES = ("generator", "discriminator")
 SLACK = 1e-3  # how far outside [0, 1] rounding may carry an image
 
 
@@ -30,21 +37,125 @@ def image_from(claim: Any, what: str) -> Tensor:
     Raises SubmissionError for anything else: other shapes, unsigned bytes, NaN, values outside [0, 1].
     """
     wanted = "expected a float32 tensor (3, H, W) with values in [0, 1]"
+    array = _numbers(claim, what, wanted)
+    if array.ndim != 3 or array.shape[0] != 3:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+    return to_8bit(_in_unit_range(array, what, wanted))
+
+
+def images_from(claim: Any, what: str) -> Tensor:
+    """Claimed images as float32 (N, C, H, W) in [0, 1], C 1 or 3, rounded to 8 bits. Raises as `image_from`."""
+    wanted = "expected a float32 tensor (count, channels, H, W) with values in [0, 1]"
+    array = _numbers(claim, what, wanted)
+    if array.ndim != 4 or array.shape[1] not in (1, 3) or not 1 <= array.shape[0] <= MOST_IMAGES:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+    return to_8bit(_in_unit_range(array, what, wanted))
+
+
+def montage_from(claim: Any, what: str) -> Tensor:
+    """A claimed picture, grey (H, W) or coloured (3, H, W), as float32 (3, H, W) in [0, 1], rounded to 8 bits."""
+    wanted = "expected a float32 tensor (H, W) or (3, H, W) with values in [0, 1]"
+    array = _numbers(claim, what, wanted)
+    if array.ndim == 2:
+        array = np.broadcast_to(array, (3, *array.shape))
+    if array.ndim != 3 or array.shape[0] != 3:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+    return to_8bit(_in_unit_range(array, what, wanted))
+
+
+def map_from(claim: Any, what: str) -> Tensor:
+    """A claimed map as float32 (H, W) in [0, 1]. Raises as `image_from`."""
+    wanted = "expected a float32 tensor (H, W) with values in [0, 1]"
+    array = _numbers(claim, what, wanted)
+    if array.ndim != 2:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+    return _in_unit_range(array, what, wanted).clamp(0, 1)
+
+
+def activations_from(claim: Any, what: str) -> Tensor:
+    """Claimed activations as float32 (C, H, W), finite, of any size and sign."""
+    wanted = "expected a float32 tensor (C, H, W)"
+    array = _numbers(claim, what, wanted)
+    if array.ndim != 3 or not array.size:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+    return _finite(array, what, wanted)
+
+
+def _numbers(claim: Any, what: str, wanted: str) -> Array:
     if not isinstance(claim, np.ndarray):
         raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
-    if claim.ndim != 3 or claim.shape[0] != 3:
-        raise SubmissionError(f"{what} returned shape {tuple(claim.shape)}; {wanted}")
-    if not 1 <= min(claim.shape[1:]) <= max(claim.shape[1:]) <= LARGEST_SIDE:
-        raise SubmissionError(f"{what} returned shape {tuple(claim.shape)}; sides are 1 to {LARGEST_SIDE} pixels")
     if claim.dtype.kind != "f":
-        raise SubmissionError(f"{what} returned {claim.dtype} values; {wanted}")
-    image = torch.from_numpy(np.ascontiguousarray(claim, dtype=np.float32))
-    if not bool(torch.isfinite(image).all()):
+        raise SubmissionError(f"{what} returned {claim.dtype} values of shape {tuple(claim.shape)}; {wanted}")
+    return claim
+
+
+def _finite(array: Array, what: str, wanted: str) -> Tensor:
+    with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite
+        values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if not bool(torch.isfinite(values).all()):
         raise SubmissionError(f"{what} returned NaN or infinity; {wanted}")
-    low, high = float(image.min()), float(image.max())
+    return values
+
+
+def _in_unit_range(array: Array, what: str, wanted: str) -> Tensor:
+    if not 1 <= min(array.shape[-2:]) <= max(array.shape[-2:]) <= LARGEST_SIDE:
+        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; sides are 1 to {LARGEST_SIDE} pixels")
+    values = _finite(array, what, wanted)
+    low, high = float(values.min()), float(values.max())
     if low < -SLACK or high > 1 + SLACK:
         raise SubmissionError(f"{what} returned values from {low:.3g} to {high:.3g}; {wanted}")
-    return to_8bit(image)
+    return values
+
+
+def table_from(claim: Any, what: str) -> list[dict[str, Cell]]:
+    """A claimed table as a list of rows, each a dict of texts, numbers, or lists of numbers (a size, say).
+
+    Texts are cleaned and cut to 500 characters. Raises SubmissionError for more than 10,000 rows and anything else.
+    """
+    wanted = "expected a list of rows, each a dict of texts and numbers"
+    if not isinstance(claim, list) or len(claim) > MOST_ROWS:
+        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
+    return [_row(row, f"{what} returned in row {number}", wanted) for number, row in enumerate(claim, 1)]
+
+
+def _row(claim: Any, where: str, wanted: str) -> dict[str, Cell]:
+    if not isinstance(claim, dict) or len(claim) > 50:
+        raise SubmissionError(f"{where} {_described(claim)}; {wanted}")
+    return {
+        plain(str(key), 80): _cell(value, f"{where}, {plain(str(key), 80)}:", wanted) for key, value in claim.items()
+    }
+
+
+def _cell(value: Any, where: str, wanted: str) -> Cell:
+    if isinstance(value, str):
+        return plain(value, 500)
+    if isinstance(value, list) and len(value) <= 20:
+        return [_number(entry, where, wanted) for entry in value]
+    return _number(value, where, wanted)
+
+
+def _number(value: Any, where: str, wanted: str) -> float:
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu":
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SubmissionError(f"{where} {_described(value)}; {wanted}")
+    if not math.isfinite(_as_float(value)):
+        raise SubmissionError(f"{where} no finite number; {wanted}")
+    return _as_float(value)
+
+
+def history_from(claim: Any, what: str) -> list[dict[str, float]]:
+    """A claimed history of losses as [{"generator": loss, "discriminator": loss}, …], at least one, finite."""
+    wanted = 'expected a list of {"generator": loss, "discriminator": loss} with finite numbers'
+    if not isinstance(claim, list) or not 1 <= len(claim) <= MOST_STEPS:
+        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
+    return [_losses(step, f"{what} returned at step {number}", wanted) for number, step in enumerate(claim, 1)]
+
+
+def _losses(step: Any, where: str, wanted: str) -> dict[str, float]:
+    if not isinstance(step, dict) or not step.keys() >= set(LOSSES):
+        raise SubmissionError(f"{where} {_described(step)}; {wanted}")
+    return {name: _number(step[name], f"{where} as the {name}'s loss", wanted) for name in LOSSES}
 
 
 def ranking_from(claim: Any, what: str) -> list[tuple[str, float]]:
@@ -66,13 +177,7 @@ def _pair(entry: Any, where: str, wanted: str) -> tuple[str, float]:
     category, probability = entry
     if not isinstance(category, str):
         raise SubmissionError(f"{where} {_described(category)} as the category; {wanted}")
-    if isinstance(probability, np.ndarray) and probability.size == 1 and probability.dtype.kind in "fiu":
-        probability = probability.item()
-    if isinstance(probability, bool) or not isinstance(probability, int | float):
-        raise SubmissionError(f"{where} {_described(probability)} as the probability; {wanted}")
-    if not math.isfinite(_as_float(probability)):
-        raise SubmissionError(f"{where} a probability that is no finite number; {wanted}")
-    return plain(category, 200), _as_float(probability)
+    return plain(category, 200), _number(probability, f"{where} as the probability", wanted)
 
 
 def answers_from(claim: Any) -> dict[str, str | float]:
@@ -94,7 +199,16 @@ def answers_from(claim: Any) -> dict[str, str | float]:
     return answers
 
 
-BORDER = {"image": image_from, "ranking": ranking_from}
+BORDER: Mapping[Returned, Callable[[Any, str], Any]] = {
+    "image": image_from,
+    "images": images_from,
+    "activations": activations_from,
+    "montage": montage_from,
+    "map": map_from,
+    "ranking": ranking_from,
+    "table": table_from,
+    "history": history_from,
+}
 
 
 def _as_float(value: int | float) -> float:

@@ -18,6 +18,7 @@ from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError, Exercise, Networks
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.pool import Work, grade_all
+from netlens_core.grading.templates import solved_notebook, template_notebook
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Trial:
 
     slug: str
     name: str
-    path: Path
+    data: bytes
+    file: str
     loses: frozenset[str]
 
 
@@ -51,7 +53,7 @@ class Verdict:
 
 
 def trials(slug: str, exercise: Exercise, root: Path) -> list[Trial]:
-    """The reference, the template and every wrong solution of an exercise below a course's root.
+    """The reference in the template's notebook, the template, and every wrong solution, below a course's root.
 
     Raises CourseError where a file is missing, or a wrong solution names no check or an unknown one.
     """
@@ -65,9 +67,9 @@ def trials(slug: str, exercise: Exercise, root: Path) -> list[Trial]:
         raise CourseError(f"{reference.parent / 'wrong'} holds no wrong solution: nothing tests the grader")
     everything = frozenset(check.name for check in exercise.checks)
     return [
-        Trial(slug, "reference", reference, frozenset()),
-        Trial(slug, "template", template, everything),
-        *(Trial(slug, f"wrong/{path.stem}", path, _loses(path, everything)) for path in wrong),
+        Trial(slug, "reference", solved_notebook(template, reference), f"{slug}.ipynb", frozenset()),
+        Trial(slug, "template", template_notebook(template), f"{slug}.ipynb", everything),
+        *(Trial(slug, f"wrong/{p.stem}", p.read_bytes(), p.name, _loses(p, everything)) for p in wrong),
     ]
 
 
@@ -114,9 +116,8 @@ def verify(
 
 
 def _work(label: str, trial: Trial, exercise: Exercise, networks: Networks, seed: int, sandbox: str) -> Work:
-    data = trial.path.read_bytes()
-    load = partial(lambda data, name: (data, name), data, trial.path.name)
-    return Work(label, hashlib.sha256(data).hexdigest(), load, exercise, networks, seed, sandbox)
+    load = partial(lambda data, name: (data, name), trial.data, trial.file)
+    return Work(label, hashlib.sha256(trial.data).hexdigest(), load, exercise, networks, seed, sandbox)
 
 
 def _problems(trial: Trial, grade: Grade) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from netlens_core import NetlensError
 from netlens_core.cli import app
 from netlens_core.images import load_image, save_image
-from netlens_core.methods.paintings import paint
+from netlens_core.paintings import paint
 
 QUICK = ("--size", "64", "--iterations", "10")
 

@@ -26,7 +26,7 @@ limits: {start_seconds: 300, call_seconds: 300, total_seconds: 1200, memory_mb: 
 """
 GRADER = '''
 import pytest
-from netlens_core.grading.judge import check
+from netlens_core.grading.marking import check
 
 @pytest.fixture(scope="session")
 def painted(submission, inputs):

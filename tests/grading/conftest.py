@@ -55,7 +55,7 @@ def judged():
     def run(source: str, values: dict[str, Any], conftest: str = ""):
         from netlens_core.grading.exercise import _declared_checks
 
-        header = "import pytest, torch\nfrom netlens_core.grading.judge import check\n"
+        header = "import pytest, torch\nfrom netlens_core.grading.marking import check\n"
         body = (header + source).encode()
         try:
             from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netlens_core.grading.judge import Expectations
+from netlens_core.grading.marking import Expectations
 from netlens_core.grading.sandbox import Outcome
 
 GREY = np.full((3, 8, 8), 0.5, dtype=np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from netlens_core.grading.exercise import CheckSpec, CourseError, Exercise, ExerciseSheet
@@ -48,7 +46,7 @@ def a_grade(one: float, two: float, **changes: str) -> Grade:
 
 
 def problems(loses: set[str], grade: Grade, name: str = "wrong/x") -> list[str]:
-    return list(_problems(Trial("demo", name, Path("x.py"), frozenset(loses)), grade))
+    return list(_problems(Trial("demo", name, b"", "x.py", frozenset(loses)), grade))
 
 
 def test_what_is_lost_and_named_is_right():

@@ -22,8 +22,8 @@ from netlens_core.measures.style import (
     sliced_wasserstein,
     style_layers,
 )
-from netlens_core.methods.paintings import paint
 from netlens_core.networks import Network
+from netlens_core.paintings import paint
 
 FLOWER = draw_daisy(1, 96).image
 SWIRLS = paint("swirls", 1, 96)

@@ -13,9 +13,9 @@ from netlens_core.daisies import draw_daisy
 from netlens_core.images import resize, to_8bit
 from netlens_core.measures.style import content_distance, gram_distance, luminance_correlation, sliced_wasserstein
 from netlens_core.methods import style as method
-from netlens_core.methods.paintings import paint
 from netlens_core.methods.style import Keep, Optimizer, match_colors, stylize
 from netlens_core.networks import Network
+from netlens_core.paintings import paint
 
 FLOWER = draw_daisy(3, 96).image
 SWIRLS = paint("swirls", 3, 96)

@@ -9,7 +9,7 @@ import torch
 
 from netlens_core.images import resize, to_8bit
 from netlens_core.measures.style import luminance_correlation, sliced_wasserstein
-from netlens_core.methods.paintings import PAINTINGS, paint
+from netlens_core.paintings import PAINTINGS, paint
 
 
 @pytest.mark.parametrize("name", PAINTINGS)
@@ -49,3 +49,9 @@ def test_a_painting_is_quick():
 def test_what_cannot_be_painted_is_told(name, seed, size):
     with pytest.raises(ValueError, match="swirls" if name == "oil" else "32 to 1024"):
         paint(name, seed, size)
+
+
+def test_exercises_may_ask_for_every_manner():
+    from netlens_core.grading import exercise
+
+    assert set(exercise.PAINTINGS) == set(PAINTINGS)

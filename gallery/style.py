@@ -12,9 +12,9 @@ from torch import Tensor
 from netlens_core.daisies import draw_daisy
 from netlens_core.images import to_8bit
 from netlens_core.measures.style import gram_distance, luminance_correlation, sliced_wasserstein
-from netlens_core.paintings import PAINTINGS, paint
 from netlens_core.methods.style import Keep, match_colors, stylize
 from netlens_core.networks import load_network
+from netlens_core.paintings import PAINTINGS, paint
 
 SIDE = 192
 SEEDS = {"swirls": 3, "points": 1, "hatching": 1, "grid": 3, "waves": 1, "glass": 1}

@@ -48,7 +48,7 @@ def test_text_in_one_language_code_in_all(template):
     english, czech = joined(template_notebook(template)), joined(template_notebook(template, "cs"))
     assert english[0] == "Write `f`." and czech[0] == "Napište `f`."
     assert english[1:] == czech[1:] and len(english) == 4
-    assert "lang" not in template_notebook(template, "cs").decode()
+    assert '"lang":' not in template_notebook(template, "cs").decode()
 
 
 def test_a_language_that_is_not_there_is_told(template):

@@ -11,7 +11,7 @@ from netlens_core.methods.datasets import load_dataset
 from netlens_core.methods.gan import train
 from netlens_core.methods.gan_pictures import grid, loss_curves
 
-STEPS_AND_SEED = {"digits": (4000, 1), "daisies": (3000, 0)}
+STEPS_AND_SEED = {"digits": (4000, 1), "daisies": (6000, 0)}
 
 
 def pictures() -> Iterator[tuple[str, Tensor]]:

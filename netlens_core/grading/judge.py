@@ -142,6 +142,13 @@ def _trace(error: BaseException) -> str:
     return plain("".join(traceback.format_exception(error, limit=-6)), 4000)
 
 
+# What graders have no use for; each would cost every submission its share of a millisecond or two.
+_UNUSED_PLUGINS = (
+    *("terminal", "cacheprovider", "logging", "warnings", "faulthandler", "unraisableexception", "threadexception"),
+    *("doctest", "unittest", "junitxml", "pastebin", "stepwise", "setuponly", "setupplan", "recwarn", "tmpdir"),
+    *("legacypath", "subtests", "debugging", "python_path"),
+)
+
 # -- running a grader ------------------------------------------------------------------------------------
 
 
@@ -165,8 +172,7 @@ def judge(
         str(folder.parent / "pytest.ini"),
         "--import-mode=importlib",
     ]
-    options += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:warnings"]
-    options += ["-p", "no:faulthandler", "-p", "no:unraisableexception", "-p", "no:threadexception"]
+    options += ["--capture=no", *(part for name in _UNUSED_PLUGINS for part in ("-p", f"no:{name}"))]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), _own_environment():
         try:

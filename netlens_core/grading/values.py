@@ -91,7 +91,7 @@ def _numbers(claim: Any, what: str, wanted: str) -> Array:
 
 def _finite(array: Array, what: str, wanted: str) -> Tensor:
     with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite
-        values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+        values = torch.from_numpy(np.array(array, dtype=np.float32))
     if not bool(torch.isfinite(values).all()):
         raise SubmissionError(f"{what} returned NaN or infinity; {wanted}")
     return values

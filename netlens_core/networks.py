@@ -18,7 +18,6 @@ import os
 import pickle
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -342,9 +341,9 @@ def _lite(name: str, module: nn.Module, size: int) -> Network:
 def _torchvision_module(name: str) -> nn.Module:
     import torchvision
 
-    with warnings.catch_warnings():  # GoogLeNet and Inception announce their own start values
-        warnings.simplefilter("ignore", FutureWarning)
-        module: nn.Module = torchvision.models.get_model(name, weights=None)
+    # These two would announce that their own start values take long to draw.
+    own_start = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    module: nn.Module = torchvision.models.get_model(name, weights=None, **own_start)
     return module
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, load, out, picture, print_json, said
+from netlens_core.commands.shared import AsJson, Device, err, load, out, picture, print_json, said
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,7 +35,7 @@ def analyze(
         typer.Option("--image", metavar="IMAGE", help="Tell units that never fire on these pictures (repeatable)."),
     ] = None,
     untrained: Annotated[
-        bool, typer.Option("--untrained", help="A torchvision architecture with random weights: needs no download.")
+        bool, typer.Option("--untrained", help="The architecture with random weights: needs no download.")
     ] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with graph, search and filters.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows as CSV.")] = None,
@@ -83,7 +83,16 @@ def _subject(name: str, device: str, untrained: bool) -> Network | nn.Module:
     file, colon, function = name.rpartition(":")
     if colon and file.endswith(".py"):
         return _own_module(Path(file), function)
-    return _untrained(name) if untrained else load(name, device)
+    from netlens_core.networks import UNTRAINED, WeightsUnavailableError
+
+    if untrained:
+        return load(f"{UNTRAINED}{name.removeprefix(UNTRAINED)}", device)
+    try:
+        return load(name, device)
+    except WeightsUnavailableError as error:
+        found = load(f"{UNTRAINED}{name}", device)  # shapes, costs and fields do not need weights
+        err.print(Text(f"With random weights, since {error}", "yellow"), soft_wrap=True)
+        return found
 
 
 def _own_module(file: Path, function: str) -> nn.Module:
@@ -104,25 +113,6 @@ def _own_module(file: Path, function: str) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise NetlensError(f"{file}:{function} makes a {type(module).__name__}, not an nn.Module")
     return module
-
-
-def _untrained(name: str) -> Network:
-    """A torchvision classifier as its constructor leaves it."""
-    import torch
-    import torchvision
-
-    from netlens_core.networks import Network, UnknownNetworkError
-
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        raise UnknownNetworkError(f"--untrained takes torchvision's classifiers, not {name!r} (netlens networks)")
-    torch.manual_seed(0)
-    extra = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-    module = torchvision.models.get_model(name, weights=None, **extra)
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    chosen = weights.transforms()
-    return Network(
-        name, module, tuple(weights.meta["categories"]), chosen.crop_size[0], tuple(chosen.mean), tuple(chosen.std)
-    )
 
 
 def _size(subject: Network | nn.Module, size: int | None, shape: str | None) -> int | tuple[int, ...] | None:

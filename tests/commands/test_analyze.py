@@ -8,6 +8,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from netlens_core import networks
 from netlens_core.cli import app, main
 
 OWN = """
@@ -84,3 +85,14 @@ def test_mistakes_are_told_without_a_traceback(monkeypatch, capsys, own, tmp_pat
     assert "cannot be written" in mistake(
         monkeypatch, capsys, f"{own}:make", "--size", 16, "--html", tmp_path / "no" / "page.html"
     )
+
+
+def test_weights_that_are_not_here_are_told_and_not_needed(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("NETLENS_OFFLINE", "1")
+    networks._load.cache_clear()
+    done = run("squeezenet1_1", "--size", "227", "--json")
+    layer = json.loads(done.stdout)["layers"][1]
+    assert (layer["name"], layer["activations"]) == ("conv1", "113x113x64")
+    said = done.stderr.replace("\n", " ")
+    assert "With random weights, since the weights of squeezenet1_1 are not on this machine" in said

@@ -115,6 +115,8 @@ def rows(seen: dict[tuple[str, str], Seen]) -> list[dict[str, Any]]:
     table = []
     for (check, name), kept in seen.items():
         required = kept.required
+        if not required.required:  # told for information only
+            continue
         word, limit = next(
             (word, value)
             for word in ("at_least", "at_most", "equal_to")

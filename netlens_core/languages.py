@@ -21,7 +21,6 @@ from pathlib import Path
 
 from netlens_core import NetlensError
 
-ENGLISH = "en"
 LOCALE = Path(__file__).parent / "locale"
 
 
@@ -38,7 +37,7 @@ class Catalog:
         messages: English text -> its translation; several where a count decides which form is said.
     """
 
-    language: str = ENGLISH
+    language: str = "en"
     plural: str = "n != 1"
     messages: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
@@ -51,7 +50,8 @@ class Catalog:
         return json.dumps([self.language, self.plural, dict(self.messages)], sort_keys=True).encode()
 
 
-_SPOKEN: ContextVar[Catalog] = ContextVar("netlens_language", default=Catalog())  # noqa: B039 (nothing in it changes)
+ENGLISH = Catalog()
+_SPOKEN: ContextVar[Catalog] = ContextVar("netlens_language", default=ENGLISH)
 
 
 # -- speaking --------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def _form(plural: str) -> Callable[[int], int]:
 
 def known_languages() -> list[str]:
     """The languages that netlens speaks."""
-    return sorted({ENGLISH, *(path.stem for path in LOCALE.glob("*.po"))})
+    return sorted({ENGLISH.language, *(path.stem for path in LOCALE.glob("*.po"))})
 
 
 def known_language(name: str) -> str:
@@ -121,8 +121,8 @@ def known_language(name: str) -> str:
 
 def own_catalog(language: str) -> Catalog:
     """What netlens itself says in a language. Raises LanguageError for an unknown one."""
-    if known_language(language) == ENGLISH:
-        return Catalog()
+    if known_language(language) == ENGLISH.language:
+        return ENGLISH
     return read_catalog(LOCALE / f"{language}.po", language)
 
 

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from netlens_core import NetlensError
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.languages import ENGLISH, Catalog, speaking, translate
 
 PAINTINGS = ("swirls", "points", "hatching", "grid", "waves", "glass")  # of netlens_core.paintings, which needs torch
 
@@ -142,6 +143,7 @@ class Exercise:
         grader: file name -> source of the pytest file and its conftest.
         materials: input name -> its bytes, for inputs that do not depend on the student: PNG, or text for a category.
         thresholds: name -> arguments for `expect`, as calibrated for the course's target network.
+        catalog: what netlens and the exercise say, in the course's language.
     """
 
     slug: str
@@ -150,6 +152,12 @@ class Exercise:
     grader: Mapping[str, bytes] = field(repr=False)
     materials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    catalog: Catalog = ENGLISH
+
+    @property
+    def language(self) -> str:
+        """The language in which it is graded."""
+        return self.catalog.language
 
     @property
     def max_points(self) -> float:
@@ -158,10 +166,11 @@ class Exercise:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader and inputs."""
+        """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader, inputs and translations."""
         digest = hashlib.sha256(self.slug.encode())
         digest.update(json.dumps(self.sheet.model_dump(mode="json"), sort_keys=True).encode())
         digest.update(json.dumps({k: dict(v) for k, v in self.thresholds.items()}, sort_keys=True).encode())
+        digest.update(self.catalog.as_bytes())
         for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
             digest.update(f"\n{name} {len(data)}\n".encode() + data)
         return digest.hexdigest()
@@ -197,6 +206,19 @@ def read_exercise(slug: str, assignments: Path, graders: Path) -> Exercise:
     grader_path = graders / f"test_{slug}.py"
     files = {name: _read(graders / name) for name in ("conftest.py", grader_path.name)}
     return Exercise(slug, sheet, _declared_checks(files[grader_path.name], grader_path), files)
+
+
+def in_language(exercise: Exercise, catalog: Catalog) -> Exercise:
+    """The exercise with title and checks in the language of a catalog, which its grades will be made in."""
+    with speaking(catalog):
+        sheet = exercise.sheet.model_copy(update={"title": translate(exercise.sheet.title)})
+        checks = tuple(replace(check, description=translate(check.description)) for check in exercise.checks)
+    return replace(exercise, sheet=sheet, checks=checks, catalog=catalog)
+
+
+def catalog_path(assignments: Path, slug: str, language: str) -> Path:
+    """Where an exercise's own translations stand."""
+    return assignments / slug / f"{language}.po"
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:

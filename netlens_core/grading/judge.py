@@ -30,6 +30,7 @@ from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import Session
 from netlens_core.grading.scratch import owned_folder
 from netlens_core.grading.values import SubmissionError
+from netlens_core.languages import translate
 from netlens_core.networks import load_network
 
 
@@ -82,7 +83,8 @@ class _Plugin:
         needed = getattr(getattr(item, "function", None), "netlens_check", {}).get("after")
         earlier = self.record.checks.get(needed or "")
         if earlier is not None and earlier.points == 0 and earlier.status in ("failed", "skipped"):
-            pytest.skip(f"Not looked at: first “{earlier.description.rstrip('.')}” has to earn something.")
+            first = earlier.description.rstrip(".")
+            pytest.skip(translate("Not looked at: first “{check}” has to earn something.", check=first))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -134,8 +136,8 @@ def _waiting(status: CheckStatus, fault: str) -> str:
     if status != "needs_manual_grade":
         return ""
     if fault:
-        return "The grader failed here, not you: a person will look at it, and you lose nothing."
-    return "A person reads and marks this answer."
+        return translate("The grader failed here, not you: a person will look at it, and you lose nothing.")
+    return translate("A person reads and marks this answer.")
 
 
 def _trace(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import Outcome, Ref, Session
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 from netlens_core.images import encode_png
+from netlens_core.languages import translate
 from netlens_core.networks import Network
 
 Function = Callable[..., Any]
@@ -82,7 +83,7 @@ class Expectations:
             credit = _credit(shown, at_least, at_most, partial_from, name)
         self._measurements.append(
             Measurement(
-                name=f"{of}: {name}" if of else name,
+                name=_named(name, of),
                 value=_shown(shown),
                 at_least=at_least,
                 at_most=at_most,
@@ -97,8 +98,12 @@ class Expectations:
     def note(self, name: str, value: float | None, *, of: str = "") -> None:
         """Tell a number for information: nothing is required of it. None is passed over."""
         if value is not None:
-            told = f"{of}: {name}" if of else name
+            told = _named(name, of)
             self._measurements.append(Measurement(name=told, value=_shown(float(value)), passed=True, credit=1.0))
+
+
+def _named(name: str, of: str) -> str:
+    return f"{translate(of)}: {translate(name)}" if of else translate(name)
 
 
 def _credit(
@@ -128,8 +133,8 @@ def _shown(value: float | str) -> float | str:
     if isinstance(value, str):
         return plain(value, 200)
     if math.isnan(value):
-        return "not a number"
-    return float(f"{value:.6g}") if math.isfinite(value) else "infinite"
+        return translate("not a number")
+    return float(f"{value:.6g}") if math.isfinite(value) else translate("infinite")
 
 
 @dataclass
@@ -165,6 +170,7 @@ class Figures:
         image = _as_picture(image)
         if len(self._record.pictures) >= MOST_FIGURES:
             raise GraderFault(f"more than {MOST_FIGURES} figures")
+        caption = translate(caption)
         data = encode_png(image)
         name = f"{hashlib.sha256(data + caption.encode()).hexdigest()[:32]}.png"
         self._names.append(name)
@@ -220,7 +226,7 @@ class SubmissionProxy:
         answers = answers_from(_claim(self._session.variable("answers")))
         text = str(answers.get(name, "")).strip()
         if not text:
-            raise SubmissionError(f'answers["{name}"] is empty: write your answer there')
+            raise SubmissionError(translate('answers["{name}"] is empty: write your answer there', name=name))
         self._record.answer = text
         return text
 

@@ -17,6 +17,7 @@ from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import Session
 from netlens_core.grading.unrun import facts, refused
 from netlens_core.grading.workplace import workplace
+from netlens_core.languages import speaking
 
 
 def grade(
@@ -32,7 +33,7 @@ def grade(
 
     Args:
         data: the file as handed in: a notebook, a Python file or a zip that holds one. May be hostile.
-        exercise: what is graded, with its course-wide and hidden inputs made.
+        exercise: what is graded, with its course-wide and hidden inputs made; names and messages are in its language.
         networks: target and jury; fingerprints are compared with what is installed.
         seed: the student's seed; their own inputs and the sandbox's random numbers derive from it.
         name: the file's name, which helps to tell its kind.
@@ -41,11 +42,12 @@ def grade(
     The same arguments give the same grade, bit for bit. Raises WrongWeightsError where a network's weights are others.
     """
     started = time.perf_counter()
-    submission = read_submission(data, name, expected=exercise.slug)
-    if submission.refusal:
-        graded = refused(submission.refusal, submission.sha256, exercise, networks, seed, sandbox)
-    else:
-        graded = _run(submission, exercise, networks, seed, sandbox)
+    with speaking(exercise.catalog):
+        submission = read_submission(data, name, expected=exercise.slug)
+        if submission.refusal:
+            graded = refused(submission.refusal, submission.sha256, exercise, networks, seed, sandbox)
+        else:
+            graded = _run(submission, exercise, networks, seed, sandbox)
     return graded.model_copy(update={"seconds": time.perf_counter() - started})
 
 

@@ -24,6 +24,7 @@ from netlens_core.grading.marking import Record
 from netlens_core.grading.sandbox import Outcome, Ref
 from netlens_core.grading.sandbox.inside.student import reseed
 from netlens_core.grading.sandbox.inside.values import Unsendable, plain_value
+from netlens_core.languages import speaking
 from netlens_core.measures.jury import Jury
 from netlens_core.networks import Network, load_network
 
@@ -84,7 +85,8 @@ def judged(
     exercise: Exercise, names: Mapping[str, Callable[..., Any] | Any], judges: Judges, seed: int
 ) -> tuple[dict[str, Check], Record]:
     """Mark functions (and `answers`) by an exercise's grader: check name -> check, and what the grader recorded."""
-    checks, record = judge(exercise, TrustedSession(names), judges, all_inputs(exercise, seed), seed)  # type: ignore[arg-type]
+    with speaking(exercise.catalog):
+        checks, record = judge(exercise, TrustedSession(names), judges, all_inputs(exercise, seed), seed)  # type: ignore[arg-type]
     return {check.name: check for check in checks}, record
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from netlens_core import __version__
 from netlens_core.grading.exercise import Exercise, Networks
 from netlens_core.grading.grade import Check, Grade
+from netlens_core.languages import speaking, translate
 
 
 def facts(submission_sha256: str, exercise: Exercise, networks: Networks, seed: int, sandbox: str) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def refused(
 
 def lost(fault: str, submission_sha256: str, exercise: Exercise, networks: Networks, seed: int, sandbox: str) -> Grade:
     """A submission that our own processes could not grade: every check needs a person, no point is lost."""
-    message = "The grader failed here, not you: a person will look at it, and you lose nothing."
+    with speaking(exercise.catalog):
+        message = translate("The grader failed here, not you: a person will look at it, and you lose nothing.")
     checks = [
         Check(
             name=spec.name,

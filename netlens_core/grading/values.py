@@ -17,6 +17,7 @@ from torch import Tensor
 from netlens_core.grading.exercise import Returned
 from netlens_core.grading.plain_text import plain
 from netlens_core.images import to_8bit
+from netlens_core.languages import translate
 
 Array = np.ndarray[Any, Any]
 Cell = str | float | list[float]
@@ -36,56 +37,65 @@ def image_from(claim: Any, what: str) -> Tensor:
 
     Raises SubmissionError for anything else: other shapes, unsigned bytes, NaN, values outside [0, 1].
     """
-    wanted = "expected a float32 tensor (3, H, W) with values in [0, 1]"
+    wanted = translate("expected a float32 tensor (3, H, W) with values in [0, 1]")
     array = _numbers(claim, what, wanted)
     if array.ndim != 3 or array.shape[0] != 3:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+        raise _other_shape(array, what, wanted)
     return to_8bit(_in_unit_range(array, what, wanted))
 
 
 def images_from(claim: Any, what: str) -> Tensor:
     """Claimed images as float32 (N, C, H, W) in [0, 1], C 1 or 3, rounded to 8 bits. Raises as `image_from`."""
-    wanted = "expected a float32 tensor (count, channels, H, W) with values in [0, 1]"
+    wanted = translate("expected a float32 tensor (count, channels, H, W) with values in [0, 1]")
     array = _numbers(claim, what, wanted)
     if array.ndim != 4 or array.shape[1] not in (1, 3) or not 1 <= array.shape[0] <= MOST_IMAGES:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+        raise _other_shape(array, what, wanted)
     return to_8bit(_in_unit_range(array, what, wanted))
 
 
 def montage_from(claim: Any, what: str) -> Tensor:
     """A claimed picture, grey (H, W) or coloured (3, H, W), as float32 (3, H, W) in [0, 1], rounded to 8 bits."""
-    wanted = "expected a float32 tensor (H, W) or (3, H, W) with values in [0, 1]"
+    wanted = translate("expected a float32 tensor (H, W) or (3, H, W) with values in [0, 1]")
     array = _numbers(claim, what, wanted)
     if array.ndim == 2:
         array = np.broadcast_to(array, (3, *array.shape))
     if array.ndim != 3 or array.shape[0] != 3:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+        raise _other_shape(array, what, wanted)
     return to_8bit(_in_unit_range(array, what, wanted))
 
 
 def map_from(claim: Any, what: str) -> Tensor:
     """A claimed map as float32 (H, W) in [0, 1]. Raises as `image_from`."""
-    wanted = "expected a float32 tensor (H, W) with values in [0, 1]"
+    wanted = translate("expected a float32 tensor (H, W) with values in [0, 1]")
     array = _numbers(claim, what, wanted)
     if array.ndim != 2:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+        raise _other_shape(array, what, wanted)
     return _in_unit_range(array, what, wanted).clamp(0, 1)
 
 
 def activations_from(claim: Any, what: str) -> Tensor:
     """Claimed activations as float32 (C, H, W), finite, of any size and sign."""
-    wanted = "expected a float32 tensor (C, H, W)"
+    wanted = translate("expected a float32 tensor (C, H, W)")
     array = _numbers(claim, what, wanted)
     if array.ndim != 3 or not array.size:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; {wanted}")
+        raise _other_shape(array, what, wanted)
     return _finite(array, what, wanted)
+
+
+def _returned(what: str, found: str, wanted: str) -> SubmissionError:
+    return SubmissionError(translate("{what} returned {found}; {wanted}", what=what, found=found, wanted=wanted))
+
+
+def _other_shape(array: Array, what: str, wanted: str) -> SubmissionError:
+    return _returned(what, translate("shape {shape}", shape=tuple(array.shape)), wanted)
 
 
 def _numbers(claim: Any, what: str, wanted: str) -> Array:
     if not isinstance(claim, np.ndarray):
-        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
+        raise _returned(what, _described(claim), wanted)
     if claim.dtype.kind != "f":
-        raise SubmissionError(f"{what} returned {claim.dtype} values of shape {tuple(claim.shape)}; {wanted}")
+        found = translate("{kind} values of shape {shape}", kind=claim.dtype, shape=tuple(claim.shape))
+        raise _returned(what, found, wanted)
     return claim
 
 
@@ -93,17 +103,18 @@ def _finite(array: Array, what: str, wanted: str) -> Tensor:
     with np.errstate(over="ignore"):  # float64 beyond float32's range becomes infinite
         values = torch.from_numpy(np.array(array, dtype=np.float32))
     if not bool(torch.isfinite(values).all()):
-        raise SubmissionError(f"{what} returned NaN or infinity; {wanted}")
+        raise _returned(what, translate("NaN or infinity"), wanted)
     return values
 
 
 def _in_unit_range(array: Array, what: str, wanted: str) -> Tensor:
     if not 1 <= min(array.shape[-2:]) <= max(array.shape[-2:]) <= LARGEST_SIDE:
-        raise SubmissionError(f"{what} returned shape {tuple(array.shape)}; sides are 1 to {LARGEST_SIDE} pixels")
+        raise _other_shape(array, what, translate("sides are 1 to {most} pixels", most=LARGEST_SIDE))
     values = _finite(array, what, wanted)
     low, high = float(values.min()), float(values.max())
     if low < -SLACK or high > 1 + SLACK:
-        raise SubmissionError(f"{what} returned values from {low:.3g} to {high:.3g}; {wanted}")
+        found = translate("values from {low} to {high}", low=f"{low:.3g}", high=f"{high:.3g}")
+        raise _returned(what, found, wanted)
     return values
 
 
@@ -112,10 +123,11 @@ def table_from(claim: Any, what: str) -> list[dict[str, Cell]]:
 
     Texts are cleaned and cut to 500 characters. Raises SubmissionError for more than 10,000 rows and anything else.
     """
-    wanted = "expected a list of rows, each a dict of texts and numbers"
+    wanted = translate("expected a list of rows, each a dict of texts and numbers")
     if not isinstance(claim, list) or len(claim) > MOST_ROWS:
-        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
-    return [_row(row, f"{what} returned in row {number}", wanted) for number, row in enumerate(claim, 1)]
+        raise _returned(what, _described(claim), wanted)
+    where = translate("{what} returned in row {number}")
+    return [_row(row, where.format(what=what, number=number), wanted) for number, row in enumerate(claim, 1)]
 
 
 def _row(claim: Any, where: str, wanted: str) -> dict[str, Cell]:
@@ -140,22 +152,24 @@ def _number(value: Any, where: str, wanted: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SubmissionError(f"{where} {_described(value)}; {wanted}")
     if not math.isfinite(_as_float(value)):
-        raise SubmissionError(f"{where} no finite number; {wanted}")
+        raise SubmissionError(f"{where} {translate('no finite number')}; {wanted}")
     return _as_float(value)
 
 
 def history_from(claim: Any, what: str) -> list[dict[str, float]]:
     """A claimed history of losses as [{"generator": loss, "discriminator": loss}, …], at least one, finite."""
-    wanted = 'expected a list of {"generator": loss, "discriminator": loss} with finite numbers'
+    wanted = translate('expected a list of {"generator": loss, "discriminator": loss} with finite numbers')
     if not isinstance(claim, list) or not 1 <= len(claim) <= MOST_STEPS:
-        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
-    return [_losses(step, f"{what} returned at step {number}", wanted) for number, step in enumerate(claim, 1)]
+        raise _returned(what, _described(claim), wanted)
+    where = translate("{what} returned at step {number}")
+    return [_losses(step, where.format(what=what, number=number), wanted) for number, step in enumerate(claim, 1)]
 
 
 def _losses(step: Any, where: str, wanted: str) -> dict[str, float]:
     if not isinstance(step, dict) or not step.keys() >= set(LOSSES):
         raise SubmissionError(f"{where} {_described(step)}; {wanted}")
-    return {name: _number(step[name], f"{where} as the {name}'s loss", wanted) for name in LOSSES}
+    place = translate("{where} as the {name}'s loss")
+    return {name: _number(step[name], place.format(where=where, name=name), wanted) for name in LOSSES}
 
 
 def ranking_from(claim: Any, what: str) -> list[tuple[str, float]]:
@@ -163,12 +177,11 @@ def ranking_from(claim: Any, what: str) -> list[tuple[str, float]]:
 
     Raises SubmissionError for anything that is not a list of such pairs with finite numbers.
     """
-    wanted = "expected a list of (category, probability) such as [('daisy', 0.93), ...]"
-    if not isinstance(claim, list):
-        raise SubmissionError(f"{what} returned {_described(claim)}; {wanted}")
-    if len(claim) > 10_000:
-        raise SubmissionError(f"{what} returned {len(claim)} pairs; {wanted}")
-    return [_pair(entry, f"{what} returned at place {place}", wanted) for place, entry in enumerate(claim, 1)]
+    wanted = translate("expected a list of (category, probability) such as [('daisy', 0.93), ...]")
+    if not isinstance(claim, list) or len(claim) > MOST_ROWS:
+        raise _returned(what, _described(claim), wanted)
+    where = translate("{what} returned at place {number}")
+    return [_pair(entry, where.format(what=what, number=number), wanted) for number, entry in enumerate(claim, 1)]
 
 
 def _pair(entry: Any, where: str, wanted: str) -> tuple[str, float]:
@@ -176,8 +189,9 @@ def _pair(entry: Any, where: str, wanted: str) -> tuple[str, float]:
         raise SubmissionError(f"{where} {_described(entry)}; {wanted}")
     category, probability = entry
     if not isinstance(category, str):
-        raise SubmissionError(f"{where} {_described(category)} as the category; {wanted}")
-    return plain(category, 200), _number(probability, f"{where} as the probability", wanted)
+        found = translate("{found} as the category", found=_described(category))
+        raise SubmissionError(f"{where} {found}; {wanted}")
+    return plain(category, 200), _number(probability, translate("{where} as the probability", where=where), wanted)
 
 
 def answers_from(claim: Any) -> dict[str, str | float]:
@@ -185,9 +199,9 @@ def answers_from(claim: Any) -> dict[str, str | float]:
 
     Raises SubmissionError unless it is a dict with text or finite numbers as values.
     """
-    wanted = "`answers` is a dict that maps names to texts or numbers"
+    wanted = translate("`answers` is a dict that maps names to texts or numbers")
     if not isinstance(claim, dict) or len(claim) > 200:
-        raise SubmissionError(f"{wanted}, not {_described(claim)}")
+        raise SubmissionError(translate("{wanted}, not {found}", wanted=wanted, found=_described(claim)))
     answers: dict[str, str | float] = {}
     for name, value in claim.items():
         if isinstance(value, str):
@@ -195,7 +209,8 @@ def answers_from(claim: Any) -> dict[str, str | float]:
         elif isinstance(value, int | float) and math.isfinite(_as_float(value)):
             answers[plain(str(name), 200)] = _as_float(value)
         else:
-            raise SubmissionError(f"{wanted}; {plain(str(name), 80)!r} is {_described(value)}")
+            found = translate("{name} is {found}", name=repr(plain(str(name), 80)), found=_described(value))
+            raise SubmissionError(f"{wanted}; {found}")
     return answers
 
 
@@ -221,11 +236,11 @@ def _as_float(value: int | float) -> float:
 def _described(claim: Any) -> str:
     """What a value is, in words short enough for a message."""
     if claim is None:
-        return "None (is a `return` missing?)"
+        return translate("None (is a `return` missing?)")
     if isinstance(claim, np.ndarray):
-        return f"an array of {claim.dtype} with shape {tuple(claim.shape)}"
+        return translate("an array of {kind} with shape {shape}", kind=claim.dtype, shape=tuple(claim.shape))
     if isinstance(claim, list | dict):
-        return f"a {type(claim).__name__} of {len(claim)}"
+        return translate("a {kind} of {count}", kind=type(claim).__name__, count=len(claim))
     if isinstance(claim, str):
-        return f"the text {plain(claim, 60)!r}"
+        return translate("the text {text}", text=repr(plain(claim, 60)))
     return plain(repr(claim)[:80], 80)

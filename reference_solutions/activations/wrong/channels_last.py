@@ -1,0 +1,21 @@
+"""Height, width, channels, as MATLAB has them."""
+
+import math
+
+import torch
+
+LOSES = ["test_third_convolution", "test_other_sizes", "test_other_networks"]
+
+
+def third_layer_activations(network, image):
+    name = network.layers(torch.nn.Conv2d)[2]
+    return network.activations(image, name).permute(1, 2, 0)
+
+
+def montage(activations, gap=1):
+    low, high = activations.amin((1, 2), keepdim=True), activations.amax((1, 2), keepdim=True)
+    tiles = (activations - low) / (high - low).clamp_min(1e-12)
+    columns = math.ceil(math.sqrt(len(tiles)))
+    tiles = torch.nn.functional.pad(tiles, (0, gap, 0, gap))
+    tiles = torch.cat([tiles, tiles.new_zeros(-len(tiles) % columns, *tiles.shape[1:])])
+    return tiles.unflatten(0, (-1, columns)).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)

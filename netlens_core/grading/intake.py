@@ -17,6 +17,7 @@ from typing import Any
 
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.unzip import Refused, unzipped
+from netlens_core.languages import N_, translate
 
 MAX_FILE = 64 << 20  # bytes of the file as handed in; outputs make notebooks large
 MAX_SOURCE = 2 << 20  # characters of all cells together
@@ -24,7 +25,7 @@ MAX_CELLS = 2000
 ENDINGS = (".ipynb", ".py", ".zip")
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 _PERCENT = re.compile(r"^#[ \t]*%%(.*)$")
-_EXPORT = "In Jupyter: File, Save Notebook, then hand in the saved .ipynb"
+_EXPORT = N_("In Jupyter: File, Save Notebook, then hand in the saved .ipynb.")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
     try:
         files = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "__")))
     except OSError as error:
-        return f"The folder cannot be read: {error.strerror}."
+        return translate("The folder cannot be read: {reason}.", reason=error.strerror)
     for ending in ENDINGS:
         if f"{slug}{ending}" in files:
             return folder / f"{slug}{ending}"
@@ -80,10 +81,13 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
         if len(found) == 1:
             return folder / found[0]
         if found:
-            return f"Several files could be meant ({_listed(found)}): hand in one, named {slug}{ending}."
-    return f"Nothing was handed in: there is no notebook named {slug}.ipynb." + (
-        f" Found: {_listed(files)}." if files else ""
-    )
+            return translate(
+                "Several files could be meant ({files}): hand in one, named {name}.",
+                files=_listed(found),
+                name=f"{slug}{ending}",
+            )
+    nothing = translate("Nothing was handed in: there is no notebook named {name}.", name=f"{slug}.ipynb")
+    return f"{nothing} {translate('Found: {files}.', files=_listed(files))}" if files else nothing
 
 
 def read_submission_file(path: Path) -> bytes | str:
@@ -92,23 +96,32 @@ def read_submission_file(path: Path) -> bytes | str:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            return f"{name} is no plain file (a link, a folder or a device): hand in the notebook itself."
+            return _no_plain_file(name)
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return f"{name} is no plain file: hand in the notebook itself."
+                return _no_plain_file(name)
             if status.st_size > MAX_FILE:
                 return _too_large(name, status.st_size)
             data = file.read(MAX_FILE + 1)
             return data if len(data) <= MAX_FILE else _too_large(name, len(data))
     except (OSError, ValueError) as error:
-        return f"{name} cannot be read: {getattr(error, 'strerror', None) or error}."
+        return translate(
+            "{name} cannot be read: {reason}.", name=name, reason=getattr(error, "strerror", None) or error
+        )
+
+
+def _no_plain_file(name: str) -> str:
+    return translate("{name} is no plain file (a link, a folder or a device): hand in the notebook itself.", name=name)
 
 
 def _too_large(name: str, size: int) -> str:
-    return (
-        f"{name} has {size >> 20} MiB, more than {MAX_FILE >> 20}: clear its outputs "
-        "(Edit, Clear Outputs of All Cells), save it and hand it in again."
+    return translate(
+        "{name} has {size} MiB, more than {most}: clear its outputs (Edit, Clear Outputs of All Cells), save it and "
+        "hand it in again.",
+        name=name,
+        size=size >> 20,
+        most=MAX_FILE >> 20,
     )
 
 
@@ -128,43 +141,59 @@ def read_submission(data: bytes, name: str, expected: str | None = None) -> Subm
         name: its name; with the content it tells the kind.
         expected: the exercise's slug: of several notebooks in a zip, the one of this name is meant.
     """
-    shown, digest = plain(Path(name).name or "the file", 100), hashlib.sha256(data).hexdigest()
+    shown, digest = plain(Path(name).name or translate("the file"), 100), hashlib.sha256(data).hexdigest()
     notes: list[str] = []
     try:
         cells = _cells(data, shown, expected, notes)
     except Refused as refusal:
         return Submission(shown, digest, refusal=str(refusal))
     except (RecursionError, MemoryError):
-        return Submission(shown, digest, refusal=f"{shown} is nested too deeply to be a notebook. {_EXPORT}.")
+        return Submission(
+            shown, digest, refusal=_no_notebook(N_("{name} is nested too deeply to be a notebook."), shown)
+        )
     return Submission(shown, digest, tuple(cells), tuple(notes))
+
+
+def _no_notebook(reason: str, name: str) -> str:
+    return f"{translate(reason, name=name)} {translate(_EXPORT)}"
 
 
 def _cells(data: bytes, name: str, expected: str | None, notes: list[str]) -> list[Cell]:
     if len(data) > MAX_FILE:
         raise Refused(_too_large(name, len(data)))
     if not data.strip():
-        raise Refused(f"{name} is empty. {_EXPORT}.")
+        raise Refused(_no_notebook(N_("{name} is empty."), name))
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         inner, data = unzipped(data, name, expected)
-        notes.append(f"Read {inner} out of {name}.")
+        notes.append(translate("Read {inner} out of {name}.", inner=inner, name=name))
         name = inner
     text = _text(data, name, notes)
     if conflict := _CONFLICT.search(text):
         line = text.count("\n", 0, conflict.start()) + 1
         raise Refused(
-            f"{name} holds a merge conflict that was not resolved (line {line}): keep one version, save, hand in again."
+            translate(
+                "{name} holds a merge conflict that was not resolved (line {line}): keep one version, save, hand in "
+                "again.",
+                name=name,
+                line=line,
+            )
         )
     is_notebook = text.lstrip().startswith("{") or name.lower().endswith(".ipynb")
     cells = _notebook_cells(text, name, notes) if is_notebook else _python_cells(text, name)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
         raise Refused(
-            f"{name} holds more than {MAX_CELLS} cells or {MAX_SOURCE >> 20} MiB of code: remove what is not needed."
+            translate(
+                "{name} holds more than {cells} cells or {size} MiB of code: remove what is not needed.",
+                name=name,
+                cells=MAX_CELLS,
+                size=MAX_SOURCE >> 20,
+            )
         )
     return cells
 
 
 def _text(data: bytes, name: str, notes: list[str]) -> str:
-    for encoding, told in (("utf-8-sig", ""), ("utf-16", "UTF-16"), ("cp1252", "an old Windows encoding")):
+    for encoding, told in (("utf-8-sig", ""), ("utf-16", "UTF-16"), ("cp1252", N_("an old Windows encoding"))):
         if encoding == "utf-16" and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
             continue
         try:
@@ -174,9 +203,14 @@ def _text(data: bytes, name: str, notes: list[str]) -> str:
         if "\x00" in text:
             break
         if told:
-            notes.append(f"{name} was saved in {told}; it was read, but save it as UTF-8.")
+            saved_in = translate(told)
+            notes.append(
+                translate(
+                    "{name} was saved in {encoding}; it was read, but save it as UTF-8.", name=name, encoding=saved_in
+                )
+            )
         return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise Refused(f"{name} is no text: it is neither a notebook nor a Python file. {_EXPORT}.")
+    raise Refused(_no_notebook(N_("{name} is no text: it is neither a notebook nor a Python file."), name))
 
 
 def _python_cells(text: str, name: str) -> list[Cell]:
@@ -210,11 +244,21 @@ def _notebook_cells(text: str, name: str, notes: list[str]) -> list[Cell]:
             else None
         )
         if found is None:
-            raise Refused(f"{name} is no notebook: it has no cells. {_EXPORT}.")
-        notes.append(f"{name} is in an old notebook format; it was read, but save it with a current Jupyter.")
+            raise Refused(_no_notebook(N_("{name} is no notebook: it has no cells."), name))
+        notes.append(
+            translate(
+                "{name} is in an old notebook format; it was read, but save it with a current Jupyter.", name=name
+            )
+        )
     language = _language(content.get("metadata"))
     if language not in ("", "python", "ipython"):
-        raise Refused(f"{name} is a notebook for {plain(language, 40)}: netlens runs Python. Choose a Python kernel.")
+        raise Refused(
+            translate(
+                "{name} is a notebook for {language}: netlens runs Python. Choose a Python kernel.",
+                name=name,
+                language=plain(language, 40),
+            )
+        )
     return [cell for entry in found[: MAX_CELLS + 1] if (cell := _cell(entry)) is not None]
 
 
@@ -222,14 +266,17 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise Refused(
-            f"{name} is no valid notebook (line {error.lineno}: {error.msg}); it may have been cut off while saving or "
-            f"uploading. {_EXPORT}."
-        ) from None
+        broken = translate(
+            "{name} is no valid notebook (line {line}: {error}); it may have been cut off while saving or uploading.",
+            name=name,
+            line=error.lineno,
+            error=error.msg,
+        )
+        raise Refused(f"{broken} {translate(_EXPORT)}") from None
     except ValueError:  # numbers of thousands of digits
-        raise Refused(f"{name} is no valid notebook. {_EXPORT}.") from None
+        raise Refused(_no_notebook(N_("{name} is no valid notebook."), name)) from None
     if not isinstance(content, dict):
-        raise Refused(f"{name} is no notebook. {_EXPORT}.")
+        raise Refused(_no_notebook(N_("{name} is no notebook."), name))
     return content
 
 

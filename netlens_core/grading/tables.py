@@ -10,8 +10,9 @@ from rich.text import Text
 from netlens_core.grading.grade import Check, CheckStatus, Grade
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report.numbers import measured, points, requirement
-from netlens_core.grading.report.words import CHECK_WORDS, GRADE_WORDS, counted
+from netlens_core.grading.report.words import check_words, grade_word
 from netlens_core.grading.report.work import GradedWork, exercises_of, students_of
+from netlens_core.languages import ngettext, translate
 
 _SYMBOLS: dict[CheckStatus, tuple[str, str]] = {
     "passed": ("✓", "green"),
@@ -28,10 +29,10 @@ def class_table(works: Sequence[GradedWork], maximum: Mapping[str, float]) -> Ta
     Args:
         maximum: exercise -> its points, in the course's order.
     """
-    table = Table("Student", "Exercise", header_style="bold")
-    table.add_column("Points", justify="right", no_wrap=True)
-    table.add_column("Status")
-    table.add_column("Note", overflow="fold")
+    table = Table(translate("Student"), translate("Exercise"), header_style="bold")
+    table.add_column(translate("Points"), justify="right", no_wrap=True)
+    table.add_column(translate("Status"))
+    table.add_column(translate("Note"), overflow="fold")
     by_place = {(work.student, work.grade.exercise): work.grade for work in works}
     slugs = exercises_of(works, maximum)
     for student in students_of(works):
@@ -44,7 +45,7 @@ def class_table(works: Sequence[GradedWork], maximum: Mapping[str, float]) -> Ta
 
 def grade_table(grade: Grade) -> Table:
     """A line for each check of one grade, with what was measured and what is wrong."""
-    sum_of_points = f"{points(grade.points)} of {points(grade.max_points)} points"
+    sum_of_points = translate("{points} of {most} points", points=points(grade.points), most=points(grade.max_points))
     table = Table(
         header_style="bold",
         title=Text.assemble(_line(grade.title, 120), f": {sum_of_points}"),
@@ -53,9 +54,9 @@ def grade_table(grade: Grade) -> Table:
         caption=_block(grade.message, 1000, "" if grade.status == "graded" else "red") if grade.message else None,
         caption_justify="left",
     )
-    table.add_column("Check", overflow="fold", ratio=3)
-    table.add_column("Points", justify="right", no_wrap=True)
-    table.add_column("How it went", overflow="fold", ratio=4)
+    table.add_column(translate("Check"), overflow="fold", ratio=3)
+    table.add_column(translate("Points"), justify="right", no_wrap=True)
+    table.add_column(translate("How it went"), overflow="fold", ratio=4)
     for check in grade.checks:
         said = "" if check.message == grade.message else check.message
         table.add_row(
@@ -69,9 +70,9 @@ def grade_table(grade: Grade) -> Table:
 
 def _grade_cells(grade: Grade | None, most: float | None) -> tuple[Text, Text, Text]:
     if grade is None:
-        return Text("–", "dim"), Text("not handed in", "dim"), Text()
+        return Text("–", "dim"), Text(translate("not handed in"), "dim"), Text()
     earned = f"{points(grade.points)}/{points(grade.max_points if most is None else most)}"
-    status = Text(GRADE_WORDS[grade.status].split(":")[0].lower(), "" if grade.status == "graded" else "red")
+    status = Text(grade_word(grade.status).split(":")[0].lower(), "" if grade.status == "graded" else "red")
     return Text(earned), status, _note(grade)
 
 
@@ -80,9 +81,11 @@ def _note(grade: Grade) -> Text:
     waiting = sum(check.status == "needs_manual_grade" and not check.fault for check in grade.checks)
     notes = []
     if faults:
-        notes.append(Text(f"the grader failed at {counted(faults, 'check', 'checks')}", "red"))
+        said = ngettext("the grader failed at {count} check", "the grader failed at {count} checks", faults)
+        notes.append(Text(said, "red"))
     if waiting:
-        notes.append(Text(f"{counted(waiting, 'check waits', 'checks wait')} for a person", "magenta"))
+        said = ngettext("{count} check waits for a person", "{count} checks wait for a person", waiting)
+        notes.append(Text(said, "magenta"))
     if grade.status != "graded" and grade.message:
         notes.append(_line(grade.message, 160))
     return Text("; ").join(notes)
@@ -90,7 +93,7 @@ def _note(grade: Grade) -> Text:
 
 def _how_it_went(check: Check, message: str) -> Text:
     symbol, style = _SYMBOLS[check.status]
-    lines = [Text(f"{symbol} {CHECK_WORDS[check.status]}", style)]
+    lines = [Text(f"{symbol} {check_words()[check.status]}", style)]
     for measurement in check.measurements:
         line = f"{measurement.name} {measured(measurement)}, {requirement(measurement)}"
         met: CheckStatus = "passed" if measurement.passed else "partial" if measurement.credit > 0 else "failed"
@@ -99,7 +102,7 @@ def _how_it_went(check: Check, message: str) -> Text:
         lines.append(_block(message, 1000))
     if check.fault:
         last = check.fault.strip().splitlines()[-1:]
-        lines.append(_line(f"fault of the grader: {''.join(last)}", 400, "red"))
+        lines.append(_line(translate("fault of the grader: {error}", error="".join(last)), 400, "red"))
     return Text("\n").join(lines)
 
 

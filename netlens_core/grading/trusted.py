@@ -24,7 +24,7 @@ from netlens_core.grading.marking import Record
 from netlens_core.grading.sandbox import Outcome, Ref
 from netlens_core.grading.sandbox.inside.student import reseed
 from netlens_core.grading.sandbox.inside.values import Unsendable, plain_value
-from netlens_core.languages import speaking
+from netlens_core.languages import speaking, translate
 from netlens_core.measures.jury import Jury
 from netlens_core.networks import Network, load_network
 
@@ -57,16 +57,19 @@ class TrustedSession:
         """Call a function; what it raises becomes an outcome."""
         found = self.names.get(function)
         if not callable(found):
-            return Outcome("missing", message=f"`{function}` is missing: define it at the top level of the notebook.")
+            told = translate("{what} is missing: define it at the top level of the notebook.", what=f"`{function}`")
+            return Outcome("missing", message=told)
         threads = torch.get_num_threads()
         reseed(seed)
         try:
             given = {name: _received(value) for name, value in (options or {}).items()}
             return Outcome("ok", plain_value(found(*map(_received, arguments), **given)))
         except Unsendable as error:
-            return Outcome("bad_reply", message=f"`{function}` returned {error}.")
+            told = translate("{what} returned {problem}.", what=f"`{function}`", problem=error)
+            return Outcome("bad_reply", message=told)
         except Exception as error:
-            return Outcome("error", message=f"`{function}` raised {type(error).__name__}: {error}")
+            raised = f"{type(error).__name__}: {error}"
+            return Outcome("error", message=translate("{what} raised {error}", what=f"`{function}`", error=raised))
         finally:
             torch.set_num_threads(threads)
 

@@ -11,6 +11,7 @@ import zlib
 from pathlib import PurePosixPath
 
 from netlens_core.grading.plain_text import plain
+from netlens_core.languages import ngettext, translate
 
 MAX_ENTRIES = 1000
 MAX_CONTENT = 64 << 20
@@ -35,13 +36,23 @@ def unzipped(data: bytes, name: str, expected: str | None) -> tuple[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_ENTRIES:
-                raise Refused(f"{name} holds {len(entries)} files: put only the notebook into the zip.")
+                raise Refused(
+                    ngettext(
+                        "{name} holds {count} file: put only the notebook into the zip.",
+                        "{name} holds {count} files: put only the notebook into the zip.",
+                        len(entries),
+                        name=name,
+                    )
+                )
             chosen = _chosen([entry for entry in entries if _is_candidate(entry, name)], name, expected)
             return plain(PurePosixPath(chosen.filename).name, 100), _content(archive, chosen, name)
     except _BROKEN as error:
-        raise Refused(
-            f"{name} is a broken zip ({type(error).__name__}): make it again, or hand in the notebook."
-        ) from None
+        said = translate(
+            "{name} is a broken zip ({error}): make it again, or hand in the notebook.",
+            name=name,
+            error=type(error).__name__,
+        )
+        raise Refused(said) from None
 
 
 def _is_candidate(entry: zipfile.ZipInfo, name: str) -> bool:
@@ -49,14 +60,22 @@ def _is_candidate(entry: zipfile.ZipInfo, name: str) -> bool:
     if entry.is_dir() or any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts):
         return False
     if path.suffix.lower() == ".zip":
-        raise Refused(f"{name} holds another zip: put the notebook itself into it, or hand in the notebook alone.")
+        raise Refused(
+            translate(
+                "{name} holds another zip: put the notebook itself into it, or hand in the notebook alone.", name=name
+            )
+        )
     if path.suffix.lower() not in (".ipynb", ".py"):
         return False
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise Refused(f"{name} holds a file whose path leads outside it: make the zip again.")
+        raise Refused(translate("{name} holds a file whose path leads outside it: make the zip again.", name=name))
     mode = entry.external_attr >> 16
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise Refused(f"{name} holds a link or a device instead of a notebook: put the notebook itself into it.")
+        raise Refused(
+            translate(
+                "{name} holds a link or a device instead of a notebook: put the notebook itself into it.", name=name
+            )
+        )
     return True
 
 
@@ -70,18 +89,33 @@ def _chosen(candidates: list[zipfile.ZipInfo], name: str, expected: str | None) 
             return found[0]
         if found:
             listed = ", ".join(plain(PurePosixPath(entry.filename).name, 60) for entry in found[:5])
-            wanted = f", named {expected}{ending}" if expected else ""
-            raise Refused(f"{name} holds several notebooks or Python files ({listed}): hand in one{wanted}.")
-    raise Refused(f"{name} holds no notebook: put your .ipynb into it, or hand it in as it is.")
+            wanted = f"{expected}{ending}" if expected else f"*{ending}"
+            raise Refused(
+                translate(
+                    "{name} holds several notebooks or Python files ({files}): hand in one, named {wanted}.",
+                    name=name,
+                    files=listed,
+                    wanted=wanted,
+                )
+            )
+    raise Refused(translate("{name} holds no notebook: put your .ipynb into it, or hand it in as it is.", name=name))
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
     if entry.flag_bits & 0x1:
-        raise Refused(f"{name} is protected by a password: make it again without one.")
+        raise Refused(translate("{name} is protected by a password: make it again without one.", name=name))
     if entry.file_size > MAX_CONTENT or entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
-        raise Refused(f"{name} unpacks to {entry.file_size >> 20} MiB: clear the notebook's outputs and make it again.")
+        raise Refused(_too_much(name, entry.file_size))
     with archive.open(entry) as file:
         data = file.read(MAX_CONTENT + 1)  # what the entry announces is a claim; this is the bound
     if len(data) > MAX_CONTENT:
-        raise Refused(f"{name} unpacks to more than {MAX_CONTENT >> 20} MiB: clear the notebook's outputs.")
+        raise Refused(_too_much(name, len(data)))
     return data
+
+
+def _too_much(name: str, size: int) -> str:
+    return translate(
+        "{name} unpacks to {size} MiB or more: clear the notebook's outputs and make it again.",
+        name=name,
+        size=size >> 20,
+    )

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from netlens_core.grading.grade import Measurement
+from netlens_core.languages import translate
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _STORED_DIGITS = 6
@@ -16,7 +17,7 @@ def number(value: float | str, digits: int = 3) -> str:
     if isinstance(value, str):
         return value
     if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else "infinite"
+        return translate("not a number") if math.isnan(value) else translate("infinite")
     size = abs(value)
     sign = "−" if value < 0 else ""
     if size < 1e9 and size == int(size):
@@ -28,7 +29,11 @@ def number(value: float | str, digits: int = 3) -> str:
         mantissa, exponent = f"{size:.{digits - 1}e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-    return sign + text.replace(",", "\u202f")
+    return sign + text.replace(",", "\u202f").replace(".", _decimal_sign())
+
+
+def _decimal_sign() -> str:
+    return translate("0.5")[1]  # a translator writes this number as people do
 
 
 def points(value: float) -> str:
@@ -39,10 +44,12 @@ def points(value: float) -> str:
 def percent(probability: float) -> str:
     """A probability in percent; never "100 %" or "0 %" for what is only nearly so."""
     if math.isnan(probability):
-        return "not a number"
+        return translate("not a number")
     if probability < 0.001:
-        return "0 %" if probability <= 0 else "< 0.1 %"
-    return "100 %" if probability >= 1 else "> 99.9 %" if probability > 0.999 else f"{probability * 100:.1f} %"
+        text = "0 %" if probability <= 0 else "< 0.1 %"
+    else:
+        text = "100 %" if probability >= 1 else "> 99.9 %" if probability > 0.999 else f"{probability * 100:.1f} %"
+    return text.replace(".", _decimal_sign())
 
 
 def share(part: float, whole: float) -> float:
@@ -56,7 +63,7 @@ def measured(measurement: Measurement) -> str:
     """The value, with as many digits as it takes to tell it from what is required: 0.9497, not 0.95."""
     value = measurement.value
     if isinstance(value, str):
-        return f"“{value}”" if isinstance(measurement.equal_to, str) else value
+        return translate("“{word}”", word=value) if isinstance(measurement.equal_to, str) else value
     return number(value, _digits(measurement))
 
 
@@ -64,22 +71,24 @@ def requirement(measurement: Measurement) -> str:
     """What was required, in words: `at least 0.95`."""
     digits = _digits(measurement)
     if measurement.at_least is not None:
-        return f"at least {number(measurement.at_least, digits)}"
+        return translate("at least {number}", number=number(measurement.at_least, digits))
     if measurement.at_most is not None:
-        return f"at most {number(measurement.at_most, digits)}"
+        return translate("at most {number}", number=number(measurement.at_most, digits))
     if isinstance(measurement.equal_to, str):
-        return f"exactly “{measurement.equal_to}”"
+        return translate("exactly “{word}”", word=measurement.equal_to)
     if measurement.equal_to is None:
-        return "for information"
-    return f"exactly {number(measurement.equal_to, digits)}"
+        return translate("for information")
+    return translate("exactly {number}", number=number(measurement.equal_to, digits))
 
 
 def partly(measurement: Measurement) -> str:
     """From where on there is part of the points, in words; empty where it is all or nothing."""
     if measurement.partial_from is None:
         return ""
-    side = "above" if measurement.at_least is not None else "below"
-    return f"part of the points {side} {number(measurement.partial_from, _digits(measurement))}"
+    start = number(measurement.partial_from, _digits(measurement))
+    if measurement.at_least is not None:
+        return translate("part of the points above {number}", number=start)
+    return translate("part of the points below {number}", number=start)
 
 
 def _digits(measurement: Measurement) -> int:

@@ -1,4 +1,7 @@
-"""The templates' surroundings: everything that they print is made harmless and escaped, unless it is Markup of ours."""
+"""The templates' surroundings: everything that they print is made harmless and escaped, unless it is Markup of ours.
+
+`_("…", name=value)` and `ngettext("{count} check", "{count} checks", count)` say a text in the language that is spoken.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,26 @@ from markupsafe import Markup
 
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report import numbers, words
+from netlens_core.languages import ngettext, spoken, translate
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_TEXT = 5000  # characters
 
 
 def render(template: str, **values: Any) -> str:
-    """A page, as HTML."""
-    return _environment().get_template(template).render(**values)
+    """A page, as HTML, in the language that is spoken."""
+    said = {"language": spoken(), "check_words": words.check_words()}
+    return _environment().get_template(template).render(**said, **values)
+
+
+def _translated(text: str, /, **values: Any) -> Markup:
+    return Markup(translate(text)).format(**{name: _harmless(value) for name, value in values.items()})
+
+
+def _counted(one: str, many: str, count: int, /, **values: Any) -> Markup:
+    unfilled = {name: f"{{{name}}}" for name in values}
+    text = ngettext(one, many, count, **unfilled)
+    return Markup(text).format(**{name: _harmless(value) for name, value in values.items()})
 
 
 def _harmless(value: Any) -> Any:
@@ -47,9 +62,9 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         scale_of=numbers.scale_of,
-        counted=words.counted,
-        check_words=words.CHECK_WORDS,
-        grade_words=words.GRADE_WORDS,
+        _=_translated,
+        ngettext=_counted,
+        grade_word=words.grade_word,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
     return environment

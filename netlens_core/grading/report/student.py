@@ -9,7 +9,7 @@ from netlens_core.grading.grade import Check, Grade, Sight
 from netlens_core.grading.report.names import anchor
 from netlens_core.grading.report.pictures import Picture, picture, read_png
 from netlens_core.grading.report.rendering import render
-from netlens_core.grading.report.words import GRADE_WORDS, outcome
+from netlens_core.grading.report.words import grade_word, outcome
 from netlens_core.grading.report.work import GradedWork
 
 MOST_PICTURE_BYTES = 24 * 2**20  # a page, before base64
@@ -86,7 +86,7 @@ def _shown(work: GradedWork, album: _Album) -> ShownGrade:
     return ShownGrade(
         grade=grade,
         anchor=anchor(grade.exercise),
-        state=GRADE_WORDS[grade.status],
+        state=grade_word(grade.status),
         outcome=outcome([check.status for check in grade.checks]),
         waiting=sum(check.max_points for check in grade.checks if check.status == "needs_manual_grade"),
         checks=[

@@ -15,6 +15,7 @@ from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import Ended
 from netlens_core.grading.sandbox.warm_process import WarmProcess
+from netlens_core.languages import translate
 
 _CHUNK = 1 << 20
 _GRACE = 10.0  # seconds that the warm process has for telling how a child ended
@@ -60,7 +61,7 @@ class Child:
         """
         self._drain()
         if self._received:
-            raise Ended("bad_reply", f"{what} was answered before it was asked")
+            raise Ended("bad_reply", translate("{what} was answered before it was asked", what=what))
         return self.receive(seconds, what, bytearray(wire.pack(content)))
 
     def receive(self, seconds: float, what: str, outgoing: bytearray | None = None) -> Any:
@@ -88,7 +89,8 @@ class Child:
         try:
             return wire.take(self._received, self._limits.reply_mb << 20)
         except wire.WireError as error:
-            raise Ended("bad_reply", f"{what} gave something that cannot be read: {error}") from None
+            told = translate("{what} gave something that cannot be read: {error}", what=what, error=error)
+            raise Ended("bad_reply", told) from None
 
     def _serve(self, descriptor: int, outgoing: bytearray, waiting: selectors.BaseSelector) -> None:
         if descriptor == self._warm.control.fileno():
@@ -115,7 +117,7 @@ class Child:
         else:
             self._printed += len(data)
             if self._printed > self._limits.output_mb << 20:
-                raise Ended("crashed", f"it printed more than {self._limits.output_mb} MiB")
+                raise Ended("crashed", translate("it printed more than {size} MiB", size=self._limits.output_mb))
         return bool(data)
 
     def _drain(self) -> None:
@@ -143,12 +145,13 @@ class Child:
         if code is None or not report.get("locked"):
             return Ended("fault", "the sandbox itself failed")
         if report.get("cpu_seconds", 0) >= self._limits.total_seconds:
-            return Ended("timed_out", f"{what} used up the processor time of the whole submission")
+            told = translate("{what} used up the processor time of the whole submission", what=what)
+            return Ended("timed_out", told, limit_named=True)
         if code == -signal.SIGKILL and self._warm.level == "full":
             # No submission can bring this about there: it is process 1, which does not heed its own signals.
             return Ended("fault", "its process was killed from outside, or this machine ran out of memory")
         name = f" ({signal.Signals(-code).name})" if code < 0 else ""
-        return Ended("crashed", f"{what} ended its own process{name}")
+        return Ended("crashed", translate("{what} ended its own process", what=what) + name)
 
     def close(self) -> None:
         """Kill the child, with its whole process namespace, and wait until the warm process has seen it die."""

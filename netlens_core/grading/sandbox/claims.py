@@ -10,6 +10,7 @@ from typing import Any
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun, Outcome
+from netlens_core.languages import translate
 
 _MOST_OUTPUTS = 40  # a cell
 _MOST_TEXT = 65_000  # characters of one output
@@ -22,19 +23,22 @@ _DRAWING = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 def outcome_of(reply: Any, what: str, number: int, limits: Limits) -> Outcome:
     """A reply to request `number` as an Outcome."""
     if not isinstance(reply, dict) or reply.get("id") != number or not isinstance(reply.get("ok"), bool):
-        return Outcome("bad_reply", message=f"{what} sent something that is no reply.")
+        return Outcome("bad_reply", message=translate("{what} sent something that is no reply.", what=what))
     if reply["ok"]:
         return Outcome("ok", reply.get("value"))
     if reply.get("missing") is True:
-        return Outcome("missing", message=f"{what} is missing: define it at the top level of the notebook.")
+        told = translate("{what} is missing: define it at the top level of the notebook.", what=what)
+        return Outcome("missing", message=told)
     if "problem" in reply:
-        return Outcome("bad_reply", message=f"{what} returned {plain(_text(reply['problem']), 500)}.")
+        problem = plain(_text(reply["problem"]), 500)
+        return Outcome("bad_reply", message=translate("{what} returned {problem}.", what=what, problem=problem))
     trace = plain(_text(reply.get("trace")), 4000)
     if reply.get("memory") is True:
-        words = f"{what} ran out of memory: {limits.memory_mb} MiB are allowed."
+        words = translate("{what} ran out of memory: {size} MiB are allowed.", what=what, size=limits.memory_mb)
         return Outcome("out_of_memory", message=words + (f"\n{trace}" if trace else ""))
     error = plain(_text(reply.get("error")), 600)
-    return Outcome("error", message=f"{what} raised {error}" + (f"\n{trace}" if trace else ""))
+    raised = translate("{what} raised {error}", what=what, error=error)
+    return Outcome("error", message=raised + (f"\n{trace}" if trace else ""))
 
 
 def cell_of(frame: dict[str, Any], number: int, room: list[int]) -> CellRun:

@@ -61,9 +61,13 @@ class CellRun:
 
 
 class Ended(Exception):
-    """The process that holds a submission is of no more use; `status` and `message` tell why."""
+    """The process that holds a submission is of no more use; `status` and `message` tell why.
 
-    def __init__(self, status: CallStatus, message: str) -> None:
+    `limit_named` says that the message names the limit that was hit, where one was.
+    """
+
+    def __init__(self, status: CallStatus, message: str, limit_named: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.limit_named = limit_named

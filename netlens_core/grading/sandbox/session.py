@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from netlens_core.grading.sandbox.claims import cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
+from netlens_core.grading.sandbox.inside.words import INSIDE
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import (
     CellRun,
@@ -18,6 +19,7 @@ from netlens_core.grading.sandbox.outcomes import (
     SandboxUnavailableError,
     SessionStatus,
 )
+from netlens_core.languages import translate
 
 _Result = TypeVar("_Result")
 
@@ -57,7 +59,7 @@ class Session:
         self._closed = closed
         # Sources travel as bytes: the header of a frame is small.
         sources = [cell.encode("utf-8", "surrogatepass") for cell in cells]
-        self._start_request = {"cells": sources, "files": dict(files), "seed": seed}
+        self._start_request = {"cells": sources, "files": dict(files), "seed": seed, "words": translated()}
         self._cell_count = len(sources)
         self._limits = limits
         self._left = float(limits.total_seconds)
@@ -128,24 +130,26 @@ class Session:
     def _run_cells(self, child: Process, cells: list[CellRun]) -> None:
         seconds = min(float(self._limits.start_seconds), self._left)
         deadline = time.monotonic() + seconds
+        notebook = translate("the notebook")
         outgoing: bytearray | None = bytearray(wire.pack(self._start_request))
         while True:
             try:
-                frame = child.receive(max(deadline - time.monotonic(), 0.0), "the notebook", outgoing)
+                frame = child.receive(max(deadline - time.monotonic(), 0.0), notebook, outgoing)
             except Ended as end:
-                raise self._in_time("the notebook", end, self._limits.start_seconds, seconds) from None
+                raise self._in_time(notebook, end, self._limits.start_seconds, seconds) from None
             outgoing = None
             if isinstance(frame, dict) and frame.get("ran") is True and len(cells) == self._cell_count:
                 return
             if not isinstance(frame, dict) or len(cells) == self._cell_count or "outputs" not in frame:
-                raise Ended("bad_reply", "the notebook sent something that no notebook sends")
+                raise Ended("bad_reply", translate("the notebook sent something that no notebook sends"))
             cells.append(cell_of(frame, len(cells) + 1, self._room))
 
     # -- one request -------------------------------------------------------------------------------------
 
     def _ask(self, content: dict[str, Any], what: str) -> Outcome:
         if self.status != "ok":
-            return Outcome(self.status, message=f"The notebook did not run to its end: {self.message}")
+            told = translate("The notebook did not run to its end: {reason}", reason=self.message)
+            return Outcome(self.status, message=told)
         try:
             return self._twice_at_fault(lambda: self._asked(content, what))
         except SandboxUnavailableError as error:  # it worked before
@@ -155,7 +159,8 @@ class Session:
 
     def _asked(self, content: dict[str, Any], what: str) -> Outcome:
         if self._left <= 0:
-            raise Ended("timed_out", f"the submission used its {self._limits.total_seconds:g} s in all")
+            seconds = f"{self._limits.total_seconds:g}"
+            raise Ended("timed_out", translate("the submission used its {seconds} s in all", seconds=seconds))
         if self._child is None:
             self._start()
             # Where we failed, the submission goes on as if nothing had been: what it remembered, it has again.
@@ -182,11 +187,14 @@ class Session:
 
     def _in_time(self, what: str, end: Ended, limit: float, given: float) -> Ended:
         """The same end, naming the limit that was hit: the call's own, or the submission's."""
-        if end.status != "timed_out" or "processor" in end.message:
+        if end.status != "timed_out" or end.limit_named:
             return end
         if given < limit:
-            return Ended("timed_out", f"the submission used its {self._limits.total_seconds:g} s in all, in {what}")
-        return Ended("timed_out", f"{what} used its {limit:g} s")
+            seconds = f"{self._limits.total_seconds:g}"
+            told = translate("the submission used its {seconds} s in all, in {what}", seconds=seconds, what=what)
+        else:
+            told = translate("{what} used its {seconds} s", what=what, seconds=f"{limit:g}")
+        return Ended("timed_out", told)
 
     def _twice_at_fault(self, work: Callable[[], _Result]) -> _Result:
         """Do something once more, in a fresh process, if it was ours to bear that it failed. Raises Ended."""
@@ -219,6 +227,12 @@ class Session:
         if self._child is not None:
             child, self._child = self._child, None
             child.close()
+
+
+def translated() -> dict[str, str]:
+    """What is said to students inside the sandbox, in the language that is spoken here."""
+    said = {text: translate(text) for text in INSIDE}
+    return {text: other for text, other in said.items() if other != text}
 
 
 def _sentence(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import Ended
+from netlens_core.languages import translate
 
 _CHUNK = 1 << 16
 
@@ -68,7 +69,8 @@ class UnlockedChild:
             try:
                 frame = wire.take(self._received, self._limits.reply_mb << 20)
             except wire.WireError as error:
-                raise Ended("bad_reply", f"{what} gave something that cannot be read: {error}") from None
+                told = translate("{what} gave something that cannot be read: {error}", what=what, error=error)
+                raise Ended("bad_reply", told) from None
             if frame is not None:
                 return frame[0]
             try:
@@ -76,7 +78,7 @@ class UnlockedChild:
             except queue.Empty:
                 raise Ended("timed_out", f"{what} used its {seconds:.3g} s") from None
             if not data:
-                raise Ended("crashed", f"{what} ended its own process")
+                raise Ended("crashed", translate("{what} ended its own process", what=what))
             self._received += data
 
     def _write(self, data: bytes) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 
+from . import words
+
 MAX_ERROR = 500  # characters
 MAX_TRACE_LINES = 12
 # What torch and the C library say when memory runs out.
@@ -29,12 +31,12 @@ def _hint(error: BaseException, name: str) -> str:
     """What a student who meets the sandbox's walls needs to know."""
     try:
         if name in _NEEDS_NETWORK:
-            return " (there is no network here)"
+            return f" ({words.said(words.NO_NETWORK)})"
         if type(error) in (PermissionError, BlockingIOError, RuntimeError):
             frames = traceback.extract_tb(error.__traceback__)
             starts = {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or "")
             if starts or any("/multiprocessing/" in frame.filename for frame in frames):
-                return " (no processes are started here: leave out subprocesses, and use num_workers=0)"
+                return f" ({words.said(words.NO_PROCESSES)})"
     except BaseException:
         return ""
     return ""

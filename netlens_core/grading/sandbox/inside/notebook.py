@@ -14,6 +14,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from . import words
 from .errors import described, is_out_of_memory, traced
 
 MAX_TEXT = 60_000  # characters of one kind of text in a cell
@@ -22,7 +23,6 @@ MAX_PICTURE = 1 << 20  # bytes
 _DPI = 72
 _SHELL_MAGICS = ("system", "sx", "!", "bash", "sh", "cmd", "script", "perl", "ruby", "pypy", "python2")
 _INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
-_CUT = "\n… (more was printed)\n"
 
 
 class _Shown:
@@ -37,7 +37,7 @@ class _Shown:
         if left <= 0 or not text:
             return
         self._left[name] = left - len(text)
-        text = text if len(text) < left else text[:left] + _CUT
+        text = text if len(text) < left else f"{text[:left]}\n… ({words.said(words.MORE_PRINTED)})\n"
         if self.outputs and self.outputs[-1]["kind"] == name:
             self.outputs[-1]["parts"].append(text)
         elif len(self.outputs) < MAX_OUTPUTS:
@@ -50,7 +50,9 @@ class _Shown:
             return
         output: dict[str, Any] = {"kind": kind, "text": text}
         if isinstance(picture, bytes):
-            output |= {"png": picture} if len(picture) <= MAX_PICTURE else {"text": f"{text} (picture too large)"}
+            output |= (
+                {"png": picture} if len(picture) <= MAX_PICTURE else {"text": f"{text} ({words.said(words.TOO_LARGE)})"}
+            )
         self.outputs.append(output)
 
     def plain(self) -> list[dict[str, Any]]:
@@ -102,14 +104,14 @@ class Notebook:
 
     def _refuse_shell(self) -> None:
         def command(line: str, *_: Any, **__: Any) -> None:
-            print(f"shell commands are not run here: {line}", file=sys.stderr)
+            print(words.said(words.NO_SHELL, line=line), file=sys.stderr)
 
         def lines_of_command(line: str, *_: Any, **__: Any) -> list[str]:
             command(line)
             return []
 
         def install(line: str, *_: Any) -> None:
-            print(f"packages are not installed here: {line}", file=sys.stderr)
+            print(words.said(words.NO_INSTALLING, line=line), file=sys.stderr)
 
         for name in ("system", "system_raw", "system_piped"):
             setattr(self._shell, name, command)
@@ -205,4 +207,4 @@ def _collect_figures(shown: _Shown) -> None:
             shown.displayed("display", {"text/plain": "<Figure>", "image/png": held.getvalue()})
         pyplot.close("all")
     except Exception as error:  # a figure that cannot be drawn is the student's own; the notebook goes on
-        shown.printed("stderr", f"a figure cannot be drawn: {described(error)}\n")
+        shown.printed("stderr", words.said(words.NO_FIGURE, error=described(error)) + "\n")

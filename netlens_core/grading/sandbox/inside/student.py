@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import wire
+from . import wire, words
 from .errors import described, is_out_of_memory, traced
 from .notebook import Notebook
 from .values import Unsendable, plain_value
@@ -29,6 +29,7 @@ def serve(notebook: Notebook, work: str) -> None:
     buffer = bytearray()
     start = _next(buffer)
     _settle(work, start["files"])
+    words.speak(start["words"])
     for number, source in enumerate(start["cells"], 1):
         reseed(start["seed"])
         _send(notebook.run(source.decode("utf-8", "surrogatepass"), number))

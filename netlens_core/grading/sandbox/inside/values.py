@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import wire
+from . import wire, words
 
 _DEEPEST = 32
 
@@ -24,7 +24,7 @@ def plain_value(value: Any, depth: int = 0) -> Any:
     Raises Unsendable for what has no plain form.
     """
     if depth > _DEEPEST:
-        raise Unsendable(f"a value nested more than {_DEEPEST} deep")
+        raise Unsendable(words.said(words.NESTED, most=_DEEPEST))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -46,24 +46,24 @@ def plain_value(value: Any, depth: int = 0) -> Any:
     if type(value).__module__.startswith("PIL."):
         return _from_array(np.asarray(value))
     if isinstance(value, complex):
-        raise Unsendable("a complex number; return real numbers")
-    raise Unsendable(f"a {type(value).__name__}; return tensors, arrays, numbers, text, lists or dicts")
+        raise Unsendable(words.said(words.COMPLEX))
+    raise Unsendable(words.said(words.OTHER_KIND, kind=type(value).__name__))
 
 
 def _key(key: Any) -> str:
     if isinstance(key, str | numbers.Number | None):
         return str(key)
-    raise Unsendable(f"a dict with a {type(key).__name__} as key; use text")
+    raise Unsendable(words.said(words.OTHER_KEY, kind=type(key).__name__))
 
 
 def _from_tensor(value: torch.Tensor) -> Any:
     with torch._C.DisableTorchFunctionSubclass():
         if value.layout != torch.strided or value.is_quantized:
-            raise Unsendable("a sparse or quantized tensor; return a dense one")
+            raise Unsendable(words.said(words.SPARSE))
         if value.is_complex():
-            raise Unsendable("a complex tensor; return real numbers")
+            raise Unsendable(words.said(words.COMPLEX_TENSOR))
         if value.device.type == "meta":
-            raise Unsendable("a tensor without values (device “meta”)")
+            raise Unsendable(words.said(words.EMPTY))
         dense = value.detach().cpu().resolve_neg()
         if dense.dtype in (torch.bfloat16, torch.float16):
             dense = dense.float()
@@ -75,7 +75,7 @@ def _from_array(value: np.ndarray) -> Any:
         return value.item()
     kind = value.dtype.newbyteorder("<")
     if kind.str not in wire.DTYPES:
-        raise Unsendable(f"an array of {value.dtype}; return real numbers")
+        raise Unsendable(words.said(words.OTHER_ARRAY, kind=value.dtype))
     if value.ndim > wire.MAX_RANK:
-        raise Unsendable(f"an array with {value.ndim} dimensions; {wire.MAX_RANK} are the most")
+        raise Unsendable(words.said(words.DIMENSIONS, count=value.ndim, most=wire.MAX_RANK))
     return np.ascontiguousarray(np.asarray(value), dtype=kind)

@@ -1,0 +1,45 @@
+"""What is said to students from inside the sandbox, in the language that the grader speaks.
+
+The grader hands over translations of `INSIDE` with the notebook; without them everything is English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+INSIDE: list[str] = []  # everything that may be said
+_translations: dict[str, str] = {}
+
+
+def N_(text: str) -> str:
+    """Marks a text that is said here, and translated by the grader."""
+    INSIDE.append(text)
+    return text
+
+
+NESTED = N_("a value nested more than {most} deep")
+COMPLEX = N_("a complex number; return real numbers")
+OTHER_KIND = N_("a {kind}; return tensors, arrays, numbers, text, lists or dicts")
+OTHER_KEY = N_("a dict with a {kind} as key; use text")
+SPARSE = N_("a sparse or quantized tensor; return a dense one")
+COMPLEX_TENSOR = N_("a complex tensor; return real numbers")
+EMPTY = N_("a tensor without values (device “meta”)")
+OTHER_ARRAY = N_("an array of {kind}; return real numbers")
+DIMENSIONS = N_("an array with {count} dimensions; {most} are the most")
+NO_NETWORK = N_("there is no network here")
+NO_PROCESSES = N_("no processes are started here: leave out subprocesses, and use num_workers=0")
+NO_SHELL = N_("shell commands are not run here: {line}")
+NO_INSTALLING = N_("packages are not installed here: {line}")
+MORE_PRINTED = N_("more was printed")
+TOO_LARGE = N_("picture too large")
+NO_FIGURE = N_("a figure cannot be drawn: {error}")
+
+
+def speak(translations: Mapping[str, str]) -> None:
+    """Say everything in other words from now on."""
+    _translations.update(translations)
+
+
+def said(text: str, **values: object) -> str:
+    """One of the texts above in the grader's language, with values in the place of its `{names}`."""
+    return _translations.get(text, text).format(**values)

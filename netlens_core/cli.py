@@ -24,6 +24,7 @@ from rich.text import Text
 
 from netlens_core import NetlensError, __version__, commands
 from netlens_core.commands.check import check
+from netlens_core.commands.inputs import inputs
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
 
 if TYPE_CHECKING:
@@ -337,13 +338,19 @@ def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
 def release(
     course: CourseFolder,
     student: Annotated[list[str] | None, typer.Option("--student", help="Also make this student's own inputs.")] = None,
+    students: Annotated[
+        Path | None, typer.Option("--students", help="Those of all in this file: an ID a line, or a CSV with a column.")
+    ] = None,
+    column: Annotated[str | None, typer.Option("--column", help="The heading of that column.")] = None,
 ) -> None:
     """Student notebooks and their inputs, into COURSE/release."""
     from netlens_core.grading.course import Course
     from netlens_core.grading.release import release as write_release
+    from netlens_core.grading.students import read_students
 
+    everyone = [*(student or []), *(read_students(students, column) if students else [])]
     with _working("Making notebooks and inputs", quiet=False):
-        written = write_release(Course(course), student or [])
+        written = write_release(Course(course), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)
 
@@ -392,6 +399,7 @@ def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it
 
 
 app.command()(check)
+app.command()(inputs)
 commands.register(app)
 
 if __name__ == "__main__":

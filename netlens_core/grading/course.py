@@ -24,10 +24,11 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import netlens_core
-from netlens_core.grading.exercise import CourseError, Exercise, read_exercise, read_yaml
-from netlens_core.grading.inputs import CourseNetworks, student_seed, with_materials
+from netlens_core.grading.exercise import CourseError, Exercise, ExerciseSheet, read_exercise, read_yaml
+from netlens_core.grading.inputs import CourseNetworks, with_materials
 from netlens_core.grading.store import Store, write_atomically, write_once
 from netlens_core.grading.thresholds import read_thresholds, requirements, thresholds_path
+from netlens_core.own_inputs import student_seed
 
 
 class NetworkNames(BaseModel):
@@ -170,6 +171,10 @@ class Course:
         )
         cache = self.hidden_folder / "inputs"
         return with_materials(plain_exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
+
+    def exercise_sheet(self, slug: str) -> ExerciseSheet:
+        """What stands in an exercise's `exercise.yaml`; needs no networks. Raises CourseError."""
+        return read_yaml(self.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
 
     def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
         """What an exercise's grader requires on this course's target network, as calibrated. Raises CourseError."""

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netlens_core.grading.exercise import Exercise, InputSpec
+from netlens_core.grading.exercise import Exercise, ExerciseSheet, InputSpec
+from netlens_core.own_inputs import derived_seed, drawn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
 
 # What a grader finds under an input's name.
 Given: TypeAlias = "Tensor | Digits | str"
-
-
-def derived_seed(*parts: object) -> int:
-    """A seed in [0, 2**31) from any named parts: SHA-256 of them, so that near parts give unrelated seeds."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
-
-
-def student_seed(course_seed: int, student: str, slug: str) -> int:
-    """The seed of one student's inputs for one exercise."""
-    return derived_seed("student", course_seed, slug, student)
 
 
 def with_materials(exercise: Exercise, course_seed: int, secret: str, source: CourseNetworks, cache: Path) -> Exercise:
@@ -91,7 +81,7 @@ def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) 
 def _recipe_digest() -> str:
     """Changes when the code that draws or forges does, so that no stale picture is used."""
     here = Path(__file__).parent
-    sources = (here.parent / "daisies.py", here.parent / "paintings.py", here / "forge.py")
+    sources = (here.parent / "daisies.py", here.parent / "paintings.py", here / "forge.py", here / "clocks.py")
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
@@ -103,12 +93,11 @@ def _forged(spec: InputSpec, seed: int, source: CourseNetworks) -> Tensor:
 
 
 def _drawn(spec: InputSpec, seed: int) -> Tensor:
-    from netlens_core.daisies import draw_daisy
-    from netlens_core.paintings import paint
+    if spec.draw == "clock":
+        from netlens_core.grading.clocks import draw_clock
 
-    if spec.draw == "painting":
-        return paint(spec.manner or "", seed, spec.size)
-    return draw_daisy(seed, spec.size, spec.color).image
+        return draw_clock(seed, spec.size)
+    return drawn(spec.draw, seed, spec.size, spec.color, spec.manner)
 
 
 def _chosen(spec: InputSpec, seed: int) -> str:
@@ -162,4 +151,13 @@ def released_files(exercise: Exercise, inputs: Mapping[str, Given]) -> dict[str,
         spec.file: exercise.materials[name] if name in exercise.materials else encode_png(inputs[name])  # type: ignore[arg-type]
         for name, spec in exercise.sheet.inputs.items()
         if spec.file
+    }
+
+
+def own_specs(sheet: ExerciseSheet) -> dict[str, dict[str, Any]]:
+    """What `own_inputs.own_images` has to know of an exercise's pictures that depend on the student."""
+    return {
+        name: spec.model_dump(include={"draw", "size", "color", "manner", "file"}, exclude_none=True)
+        for name, spec in sheet.inputs.items()
+        if spec.whose == "student" and spec.file
     }

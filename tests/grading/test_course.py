@@ -10,7 +10,7 @@ import pytest
 from netlens_core.grading import course as course_module
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError
-from netlens_core.grading.inputs import derived_seed, student_seed
+from netlens_core.own_inputs import derived_seed, student_seed
 
 SHEET = """
 title: A course

@@ -22,7 +22,7 @@ from netlens_core.grading.sandbox.levels import SANDBOX_UID, SYSTEM, bwrap_comma
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.scratch import owned_folder
 
-KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py")
+KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
 START_SECONDS = 120
 _KILLED = (-9, 128 + 9, 256 - 9)  # SIGKILL: itself; below bubblewrap; below the process that waits there
 _FOLDER = "netlens-sandbox-"

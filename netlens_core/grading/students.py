@@ -1,0 +1,84 @@
+"""Lists of students, as registries and platforms write them: one ID a line, or a table with a column of IDs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.plain_text import plain
+from netlens_core.own_inputs import InputsError, student_id
+
+MOST_BYTES = 8 << 20
+# Headings that platforms use, the surest first.
+HEADINGS = ("student", "student id", "student_id", "id", "id number", "username", "login", "sis login id", "sid")
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, whatever it separates cells with: comma, semicolon or tab.
+
+    Raises CourseError for a file that cannot be read, is too large or no UTF-8 text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
+    try:
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise CourseError(f'{path} is not UTF-8: in the spreadsheet, save it as "CSV UTF-8"') from None
+    heading = text.lstrip("\r\n").partition("\n")[0]
+    separator = max(",;\t", key=heading.count)
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise CourseError(f"{path} is no table: {error}") from None
+
+
+def read_students(path: Path, column: str | None = None) -> list[str]:
+    """The IDs in a file: one a line, or the column of a table that is named so, or that has a usual heading.
+
+    Raises CourseError for a file that cannot be read, a table without such a column, an ID that cannot be one, and no
+    IDs at all; the message names file and row.
+    """
+    rows = read_table(path)
+    place, first = _column(path, rows, column)
+    found = []
+    for number, row in enumerate(rows[first:], first + 1):
+        text = row[place].strip() if place < len(row) else ""
+        if text:
+            try:
+                found.append(student_id(text))
+            except InputsError as error:
+                raise CourseError(f"{path}, row {number}: {error}") from None
+    if not found:
+        raise CourseError(f"{path} names no student: write one ID a line")
+    return distinct(found)
+
+
+def _column(path: Path, rows: list[list[str]], column: str | None) -> tuple[int, int]:
+    """Where the IDs stand: the column, and the first row with one."""
+    heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    wanted = [column.strip().casefold()] if column else HEADINGS
+    for name in wanted:
+        if name in heading:
+            return heading.index(name), 1
+    if column or len(heading) > 1:
+        known = plain(", ".join(cell for cell in rows[0] if cell.strip()), 200) if rows else "nothing"
+        raise CourseError(f"{path}: no column {column or 'student'!r} (it has {known}): name one with --column")
+    return 0, 0
+
+
+def distinct(students: Iterable[str]) -> list[str]:
+    """Each student once. Raises CourseError where some file systems could not tell two of them apart."""
+    known: dict[str, str] = {}
+    for student in students:
+        other = known.setdefault(student.casefold(), student)
+        if other != student:
+            raise CourseError(f"{student!r} and {other!r} differ in case only: their folders would be the same on some")
+    return list(known.values())

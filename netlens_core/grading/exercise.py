@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,8 +55,8 @@ _BELONGS_TO = {
     "manner": ("painting",),
     "among": ("category",),
     "classes": ("digits",),
-    "size": ("daisy", "noise", "painting"),
-    "file": ("daisy", "noise", "painting"),
+    "size": ("daisy", "noise", "painting", "clock"),
+    "file": ("daisy", "noise", "painting", "clock"),
 }
 _NEEDED = {"noise": "category", "painting": "manner", "category": "among"}
 
@@ -64,15 +65,15 @@ class InputSpec(_Sheet):
     """Something that the grader or the student gets; what is drawn, and from whose seed.
 
     `draw: daisy` draws the procedural flower (of a `color`, or either), `draw: noise` forges noise that the target
-    network takes for `category`, `draw: painting` paints in a `manner`: images (3, size, size). `draw: digits` takes
-    handwritten digits of some `classes` (all ten by default) in random order: a `digits.Digits`. `draw: category`
-    chooses one name `among` several.
+    network takes for `category`, `draw: painting` paints in a `manner`, `draw: clock` draws a clock on a wall: images
+    (3, size, size). `draw: digits` takes handwritten digits of some `classes` (all ten by default) in random order: a
+    `digits.Digits`. `draw: category` chooses one name `among` several.
 
     `whose: student` depends on the student, `course` is the same for everybody and released, `hidden` is derived
     from the course's secret and never released. `file` names the released picture.
     """
 
-    draw: Literal["daisy", "noise", "painting", "digits", "category"]
+    draw: Literal["daisy", "noise", "painting", "clock", "digits", "category"]
     whose: Literal["student", "course", "hidden"]
     category: str | None = None
     color: Literal["white", "yellow"] | None = None
@@ -94,24 +95,52 @@ class InputSpec(_Sheet):
             raise ValueError(f"no painting is called {self.manner!r}; there are {', '.join(PAINTINGS)}")
         if self.draw == "noise" and self.whose == "student":
             raise ValueError("noise takes long to forge: it is `whose: course` or `whose: hidden`")
+        if self.draw == "clock" and self.whose == "student":
+            raise ValueError("a clock is the same for everybody, or hidden: it is `whose: course` or `whose: hidden`")
         if self.whose == "hidden" and self.file:
             raise ValueError("a hidden input is never released: it has no `file`")
         return self
 
 
+class RubricItem(_Sheet):
+    """What a written answer earns points for."""
+
+    points: float = Field(gt=0, lt=1e6)
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class AnswerSpec(_Sheet):
+    """A written answer: what is asked, and how whoever marks it gives points.
+
+    `check` is the grader's check that it belongs to: `test_` and the answer's name where none is named.
+    """
+
+    question: str = Field(default="", max_length=4000)
+    rubric: list[RubricItem] = Field(default_factory=list)
+    check: str = ""
+
+
 class ExerciseSheet(_Sheet):
-    """What stands in `exercise.yaml`.
+    """What stands in `exercise.yaml`. `answers` may be a list of names only, without questions and rubrics.
 
     `networks` are those that graders and submissions meet beside the target: a name of the exercise's own -> a name
-    for `load_network`, such as `untrained:resnet18`.
+    for `load_network`, such as `untrained:resnet18`. `target` in it stands for the course's target network:
+    `untrained:target` is its architecture with random weights.
     """
 
     title: str = Field(min_length=1, max_length=200)
     functions: dict[str, FunctionSpec]
-    answers: list[str] = Field(default_factory=list)
+    answers: dict[str, AnswerSpec] = Field(default_factory=dict)
     inputs: dict[str, InputSpec] = Field(default_factory=dict)
     networks: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
+
+    @field_validator("answers", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, list) and all(isinstance(name, str) for name in value):
+            return {name: {} for name in value}
+        return {name: {} if spec is None else spec for name, spec in value.items()} if isinstance(value, dict) else value
 
     @field_validator("functions", "inputs", "networks")
     @classmethod
@@ -120,6 +149,13 @@ class ExerciseSheet(_Sheet):
             if not name.isidentifier() or name.startswith("_"):
                 raise ValueError(f"{name!r} is not a name that Python code can use")
         return value
+
+    def networks_beside(self, target: str) -> dict[str, str]:
+        """The exercise's own networks by their names for `load_network`, for one target network."""
+        return {
+            name: ":".join(target if part == "target" else part for part in known.split(":"))
+            for name, known in self.networks.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -164,11 +200,17 @@ class Exercise:
         """What a flawless submission earns."""
         return sum(check.points for check in self.checks)
 
+    def answer_of(self, check: str) -> AnswerSpec:
+        """Question and rubric of the written answer that a check is about; an empty one where none is declared."""
+        found = (spec for name, spec in self.sheet.answers.items() if check == (spec.check or f"test_{name}"))
+        return next(found, AnswerSpec())
+
     @property
     def sha256(self) -> str:
         """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader, inputs and translations."""
         digest = hashlib.sha256(self.slug.encode())
-        digest.update(json.dumps(self.sheet.model_dump(mode="json"), sort_keys=True).encode())
+        # Without the answers' rubrics: people mark by them, and a better rubric is no reason to grade again.
+        digest.update(json.dumps(self.sheet.model_dump(mode="json", exclude={"answers"}), sort_keys=True).encode())
         digest.update(json.dumps({k: dict(v) for k, v in self.thresholds.items()}, sort_keys=True).encode())
         digest.update(self.catalog.as_bytes())
         for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
@@ -205,7 +247,23 @@ def read_exercise(slug: str, assignments: Path, graders: Path) -> Exercise:
     sheet = read_yaml(path, ExerciseSheet)
     grader_path = graders / f"test_{slug}.py"
     files = {name: _read(graders / name) for name in ("conftest.py", grader_path.name)}
-    return Exercise(slug, sheet, _declared_checks(files[grader_path.name], grader_path), files)
+    checks = _declared_checks(files[grader_path.name], grader_path)
+    _refuse_wrong_rubrics(sheet, checks, path)
+    return Exercise(slug, sheet, checks, files)
+
+
+def _refuse_wrong_rubrics(sheet: ExerciseSheet, checks: tuple[CheckSpec, ...], path: Path) -> None:
+    manual = {check.name: check.points for check in checks if check.manual}
+    for name, answer in sheet.answers.items():
+        check = answer.check or f"test_{name}"
+        if check not in manual and (answer.check or answer.rubric):
+            known = ", ".join(manual) or "none"
+            raise CourseError(f"{path}, answers.{name}: {check!r} is no check that a person marks; those are {known}")
+        together = sum(item.points for item in answer.rubric)
+        if answer.rubric and not math.isclose(together, manual[check]):
+            raise CourseError(
+                f"{path}, answers.{name}: the rubric gives {together:g} points in all, {check} {manual[check]:g}"
+            )
 
 
 def in_language(exercise: Exercise, catalog: Catalog) -> Exercise:

@@ -47,11 +47,12 @@ class _Plugin:
         # pytest wants such fixtures in a module.
         self.givens = ModuleType("netlens_givens")
         proxy = SubmissionProxy(exercise, session, seed, self.record)
+        beside = exercise.sheet.networks_beside(networks.target.name)
         given = {
             "submission": proxy,
             "inputs": inputs,
             "network": networks.target,
-            "networks": {name: load_network(known, device="cpu") for name, known in exercise.sheet.networks.items()},
+            "networks": {name: load_network(known, device="cpu") for name, known in beside.items()},
             "jury": networks.jury,
             "thresholds": exercise.thresholds,
         }

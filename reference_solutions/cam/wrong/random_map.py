@@ -1,0 +1,17 @@
+"""Draws lots, the same ones at each call."""
+
+LOSES = [
+    "test_each_thing_on_its_own_side",
+    "test_hidden_pictures",
+    "test_network_needs_what_the_map_shows",
+    "test_map_comes_from_what_was_learnt",
+]
+CAUGHT_BY = ["evidence"]
+
+# %%
+import torch
+
+
+def class_activation_map(network, image, category):
+    heat = torch.rand(image.shape[1:])
+    return (heat - heat.min()) / (heat.max() - heat.min())

@@ -7,10 +7,10 @@ import pytest
 
 @pytest.fixture
 def same_size(expect):
-    """`same_size(image, original)`: measures it, and tells whether the two can be compared pixel by pixel."""
+    """`same_size(image, original, of="…")`: measures it, and tells whether the two can be compared pixel by pixel."""
 
-    def measured(image, original):
-        expect("size in pixels", _size(image), equal_to=_size(original))
+    def measured(image, original, of=""):
+        expect("size in pixels", _size(image), of=of, equal_to=_size(original))
         return image.shape == original.shape
 
     return measured

@@ -56,10 +56,10 @@ def test_mix_fools_the_network(mixed, flower, inputs, network, jury, expect, fig
 def test_mix_shows_the_flower(mixed, flower, submission, inputs, same_size, expect):
     """A person still sees the flower through the noise, in your mix and in that of another flower."""
     noise, other = inputs["noise"], inputs["hidden_yellow"]
-    for name, image, original in (("your mix", mixed, flower), ("another mix", submission.mix(other, noise), other)):
-        if same_size(image, original):
-            expect(f"similarity of {name} to its flower", structural_similarity(image, original), **MIX_SIMILAR)
-            expect(f"share of the noise in {name}", added_correlation(image, original, noise), **MIX_ADDED)
+    for of, image, original in (("your mix", mixed, flower), ("another mix", submission.mix(other, noise), other)):
+        if same_size(image, original, of=of):
+            expect("similarity to the flower", structural_similarity(image, original), of=of, **MIX_SIMILAR)
+            expect("share of the noise in it", added_correlation(image, original, noise), of=of, **MIX_ADDED)
 
 
 @check(points=2)
@@ -84,12 +84,11 @@ def test_people_still_see_a_daisy(adversarial, flower, jury, same_size, expect, 
 @check(points=2, after=test_network_is_fooled)
 def test_hidden_flowers(submission, network, jury, inputs, same_size, expect):
     """Your function does the same for flowers that you have not seen."""
-    for color in ("white", "yellow"):
-        original = inputs[f"hidden_{color}"]
+    for name, of in (("hidden_white", "white flower"), ("hidden_yellow", "yellow flower")):
+        original = inputs[name]
         image = submission.craft(network, original)
-        of = f"{color} flower: "
-        expect(f"{of}probability of daisy", network.probability(image, "daisy"), **FOOLED)
-        expect(f"{of}jury networks that see a daisy", jury.votes(image, "daisy"), **SEEN)
-        if same_size(image, original):
-            expect(f"{of}structural similarity", structural_similarity(image, original), **SIMILAR)
-            expect(f"{of}largest change of a pixel", linf_distance(image, original), **NEAR)
+        expect("probability of daisy", network.probability(image, "daisy"), of=of, **FOOLED)
+        expect("jury networks that see a daisy", jury.votes(image, "daisy"), of=of, **SEEN)
+        if same_size(image, original, of=of):
+            expect("structural similarity", structural_similarity(image, original), of=of, **SIMILAR)
+            expect("largest change of a pixel, in levels of 255", linf_distance(image, original), of=of, **NEAR)

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # # A daisy that people see and the network does not
 #
 # An **adversarial image** is made so that a person and a network part ways over it: you see a daisy, the network
@@ -20,6 +20,17 @@
 # You fool the network in two ways. First you lay `what_is_it.png`, the noise of the last exercise, over your own
 # flower: a **mix**. Then you let the network itself tell you how to change the flower, and **craft** the smallest
 # change that does. It takes about an hour and a half.
+
+# %% [markdown] lang="cs"
+# # Sedmikráska, kterou lidé vidí a síť ne
+#
+# **Adversariální obrázek** je vyroben tak, aby se na něm člověk a síť rozešli: vy vidíte sedmikrásku a síť přísahá, že
+# je to plameňák. Takové obrázky nejsou výstřelkem jedné sítě. Dá se tak oklamat každá síť, na které se to kdy zkoušelo,
+# a důvod toho hodně prozrazuje o tom, jak sítě vidí.
+#
+# Oklamete síť dvěma způsoby. Nejprve na svou květinu položíte `what_is_it.png`, šum z minulé úlohy: to je **směs**.
+# Potom si od samotné sítě necháte poradit, jak květinu změnit, a **vyrobíte** nejmenší změnu, která stačí. Zabere to asi
+# hodinu a půl.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -49,7 +60,7 @@ show({"flower.png": flower, "what_is_it.png": noise})
 for title, picture in {"flower": flower, "noise": noise}.items():
     print(title, [(category, round(probability, 3)) for category, probability in network.classify(picture, k=3)])
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## Measuring what an eye would miss
 #
 # Both tasks need numbers for "a person sees no difference". Three are used here and in grading, always on the image
@@ -63,6 +74,21 @@ for title, picture in {"flower": flower, "noise": noise}.items():
 #   In this notebook you are the jury.
 #
 # Warm-up: guess the three similarities before you run this.
+
+# %% [markdown] lang="cs"
+# ## Měřit, čeho si oko nevšimne
+#
+# Obě části potřebují čísla pro to, že „člověk nevidí rozdíl“. Zde i v hodnocení se používají tři, a to vždy na obrázku
+# tak, jak by ho uchoval soubor, zaokrouhleném na 256 úrovní (`to_8bit`):
+#
+# - **Strukturní podobnost** (SSIM; Wang, Bovik, Sheikh a Simoncelli, 2004) porovnává jas, kontrast a vzor dvou obrázků
+#   v malém okně, které po nich klouže. Hodnota 1 znamená shodu. Klesá, když obrázek překryje šum nebo když se posune či
+#   zrcadlově převrátí.
+# - **Největší změna pixelu** v úrovních z 255, jinak řečeno vzdálenost v normě L-nekonečno.
+# - Hodnocení se ptá také **poroty**: lidské oko zastupují další sítě, proti kterým váš obrázek nevznikal. V tomto
+#   notebooku jste porotou vy.
+#
+# Rozcvička: než buňku spustíte, odhadněte všechny tři podobnosti.
 
 
 # %% nbgrader={"grade": false, "grade_id": "measures", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -95,7 +121,7 @@ for title, picture in {"brighter": brighter, "shifted": shifted, "mirrored": mir
     similarity, change = structural_similarity(picture, flower), largest_change(picture, flower)
     print(f"{title:10} similarity {similarity:.2f}, largest change {change} levels")
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## First task: `mix`
 #
 # To the network, `what_is_it.png` is a flamingo beyond doubt. What if a little of it lies over the flower?
@@ -103,6 +129,15 @@ for title, picture in {"brighter": brighter, "shifted": shifted, "mirrored": mir
 # Noise darkens where it is below mid-grey (0.5) and brightens where it is above. Laid over the flower with a small
 # *amplitude*, it becomes a veil that you look through. Find out how strong it has to be: strong enough that the
 # network no longer sees the daisy, faint enough that you do.
+
+# %% [markdown] lang="cs"
+# ## První úkol: `mix`
+#
+# Pro síť je `what_is_it.png` nade vši pochybnost plameňák. Co když ho na květině leží jen trocha?
+#
+# Šum ztmavuje tam, kde je pod střední šedí (0,5), a zesvětluje tam, kde je nad ní. Když ho na květinu položíte s malou
+# *amplitudou*, vznikne závoj, přes který se díváte. Zjistěte, jak silný musí být: dost silný na to, aby síť sedmikrásku
+# už neviděla, a dost slabý na to, abyste ji viděli vy.
 
 
 # %% nbgrader={"grade": false, "grade_id": "mix", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -119,8 +154,11 @@ def mix(flower, noise, amplitude=0.0):
     raise NotImplementedError("mix: add some of the noise to the flower, and choose the amplitude")
 
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # Try several amplitudes. Where does the network give way, and where do you?
+
+# %% [markdown] lang="cs"
+# Vyzkoušejte několik amplitud. Kde se vzdá síť a kde vy?
 
 # %% nbgrader={"grade": false, "grade_id": "amplitudes", "locked": true, "schema_version": 3, "solution": false, "task": false}
 mixes = {f"amplitude {amplitude}": mix(flower, noise, amplitude) for amplitude in (0.03, 0.06, 0.12, 0.3)}
@@ -129,11 +167,16 @@ for title, picture in mixes.items():
     best = network.classify(to_8bit(picture), k=1)
     print(f"{title:15} similarity {structural_similarity(picture, flower):.2f}, network says", best)
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # Question on the way: the veil is far fainter than the flower. Why does it outweigh the flower for the network, and
 # not for you?
 #
 # ### Check: the network does not see the flower in your mix
+
+# %% [markdown] lang="cs"
+# Otázka na cestu: závoj je mnohem slabší než květina. Proč u sítě převáží, a u vás ne?
+#
+# ### Kontrola: síť ve vaší směsi květinu nevidí
 
 # %% nbgrader={"grade": true, "grade_id": "test_mix_fools_the_network", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 mixed = to_8bit(mix(flower, noise))
@@ -143,8 +186,11 @@ print(f"the network: daisy {daisy:.3f};", network.classify(mixed, k=3))
 
 assert daisy <= 0.10, f"the network still sees a daisy, with probability {daisy:.2f}: at most 0.10 is wanted"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: you do
+
+# %% [markdown] lang="cs"
+# ### Kontrola: vy ano
 
 # %% nbgrader={"grade": true, "grade_id": "test_mix_shows_the_flower", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 similarity = structural_similarity(mixed, flower)
@@ -154,7 +200,7 @@ assert mixed.shape == flower.shape, "the mix has another shape than the flower"
 assert similarity >= 0.40, f"too little is left of the flower: a similarity of at least 0.40 is wanted"
 assert similarity < 0.99, "this is the flower, not a mix"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## Second task: `craft`
 #
 # The noise was made for any flower. A change made for *your* flower can be so small that nobody sees it.
@@ -177,6 +223,29 @@ assert similarity < 0.99, "this is the flower, not a mix"
 # `torch.autograd.grad(margin, change)`. The network's weights are frozen and need nothing. `network.folded()` answers
 # like `network` and gives gradients about twice as fast.
 
+# %% [markdown] lang="cs"
+# ## Druhý úkol: `craft`
+#
+# Onen šum vznikl pro libovolnou květinu. Změna vyrobená přímo pro *vaši* květinu může být tak malá, že ji nikdo neuvidí.
+#
+# Síť je funkcí obrázku, a tak se jí můžete zeptat na **gradient**: kterým směrem u každého ze 150 528 čísel obrázku
+# sedmikráska ztrácí? Učení jde po gradientu s váhami a obrázky nechává být. Vy děláte opak.
+#
+# 1. **Co snižovat.** *Odstup*: logit sedmikrásky minus největší ze všech ostatních logitů. Dokud je kladný, odpovídá síť
+#    „sedmikráska“.
+# 2. **Jak kráčet.** Rozhoduje jen znaménko gradientu. Každý pixel udělá jeden malý, stejně dlouhý krok dolů nebo nahoru,
+#    třeba 1/255. To je metoda rychlého znaménka gradientu (fast gradient sign method; Goodfellow, Shlens a Szegedy,
+#    2015).
+# 3. **Jak zůstat nablízku.** Po každém kroku omezte *změnu* na povolený rozsah, například 4/255 pro každý pixel,
+#    a obrázek na [0, 1]. Mnoho malých kroků, po každém taková projekce: tomu se říká **projektovaný gradientní sestup**
+#    (projected gradient descent; Madry, Makelov, Schmidt, Tsipras a Vladu, 2018).
+# 4. **Kdy přestat.** Ne hned, jakmile odstup klesne pod 0: síť si má být svým omylem jistá. A dívejte se na
+#    *zaokrouhlený* obrázek: změna o půl úrovně se při uložení ztratí.
+#
+# V torchi: než odstup z `flower + change` spočítáte, zavolejte `change.requires_grad_(True)`; pak
+# `torch.autograd.grad(margin, change)`. Váhy sítě jsou zmrazené a nic nepotřebují. `network.folded()` odpovídá jako
+# `network` a gradienty dává asi dvakrát rychleji.
+
 
 # %% nbgrader={"grade": false, "grade_id": "craft", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def craft(network, flower):
@@ -195,8 +264,11 @@ def craft(network, flower):
     raise NotImplementedError("craft: margin, gradient, step, projection; until the rounded image fools the network")
 
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: the network is fooled
+
+# %% [markdown] lang="cs"
+# ### Kontrola: síť je oklamaná
 
 # %% nbgrader={"grade": true, "grade_id": "test_network_is_fooled", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 adversarial = to_8bit(craft(network, flower))
@@ -207,8 +279,11 @@ print(f"the network: daisy {daisy:.3f};", network.classify(adversarial, k=3))
 
 assert daisy <= 0.10, f"the network still sees a daisy, with probability {daisy:.2f}: at most 0.10 is wanted"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: you are not
+
+# %% [markdown] lang="cs"
+# ### Kontrola: vy ne
 
 # %% nbgrader={"grade": true, "grade_id": "test_people_still_see_a_daisy", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 similarity, change = structural_similarity(adversarial, flower), largest_change(adversarial, flower)
@@ -217,10 +292,15 @@ print(f"similarity to the flower {similarity:.3f}, largest change {change} level
 assert similarity >= 0.93, f"the change shows: a similarity of at least 0.93 is wanted, not {similarity:.2f}"
 assert change <= 16, f"some pixels stand out: at most 16 levels are wanted, not {change}"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: flowers that your function has never seen
 #
 # The last check draws two new daisies. Grading draws two others.
+
+# %% [markdown] lang="cs"
+# ### Kontrola: květiny, které vaše funkce nikdy neviděla
+#
+# Poslední kontrola nakreslí dvě nové sedmikrásky. Hodnocení nakreslí dvě jiné.
 
 # %% nbgrader={"grade": true, "grade_id": "test_hidden_flowers", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 for color in ("white", "yellow"):
@@ -230,7 +310,7 @@ for color in ("white", "yellow"):
     print(f"{color:7} daisy {daisy:.3f}, similarity {similarity:.3f}, change {largest_change(crafted, other)} levels")
     assert daisy <= 0.10 and similarity >= 0.93 and largest_change(crafted, other) <= 16, f"not the {color} daisy"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## Star task (no points)
 #
 # - How small can the budget get before `craft` fails? What does that say about the distance from a daisy to the
@@ -238,6 +318,15 @@ for color in ("white", "yellow"):
 # - Choose the mistake: lower the margin of "flamingo" over all others, with the sign turned round.
 # - Shift your image by one pixel, blur it a little, save it as JPEG: is the network still fooled? Would an image that
 #   survives all this still be invisible to you?
+
+# %% [markdown] lang="cs"
+# ## Úkol s hvězdičkou (bez bodů)
+#
+# - Jak malý může být povolený rozsah, než `craft` přestane stačit? Co to říká o vzdálenosti sedmikrásky od nejbližšího
+#   obrázku, který v očích sítě sedmikráskou není?
+# - Vyberte si omyl sami: snižujte odstup „plameňáka“ ode všech ostatních kategorií, s opačným znaménkem.
+# - Posuňte svůj obrázek o jeden pixel, trochu ho rozostřete, uložte ho jako JPEG: je síť stále oklamaná? Byl by obrázek,
+#   který tohle všechno přežije, pro vás stále k nerozeznání?
 
 # %% nbgrader={"grade": false, "grade_id": "star", "locked": false, "schema_version": 3, "solution": true, "task": false}
 # Your own experiments.

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # # What is it?
 #
 # Beside this notebook lies a picture, `what_is_it.png`. You will look at it, a network will look at it, and you will
@@ -20,6 +20,17 @@
 # of numbers, and still not say what it will make of a picture that is unlike all it was trained on. So we ask it.
 #
 # You write one function here, `classify`. It takes about half an hour, and you will use it in every later notebook.
+
+# %% [markdown] lang="cs"
+# # Co je to?
+#
+# Vedle tohoto notebooku leží obrázek `what_is_it.png`. Podíváte se na něj vy, podívá se na něj síť, a neshodnete se.
+#
+# Naučená síť je *černá skříňka* zvláštního druhu: nic v ní není skryté. Každé z jejích milionů čísel si můžete vypsat,
+# a přesto neřeknete, co usoudí o obrázku, který se nepodobá ničemu, na čem se učila. Proto se jí zeptáme.
+#
+# Napíšete zde jedinou funkci, `classify`. Zabere to asi půl hodiny a funkce se vám bude hodit ve všech dalších
+# noteboocích.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
@@ -43,7 +54,7 @@ def show(pictures):
     plt.show()
 
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## Warm-up: look first
 #
 # An image is a tensor of 32-bit floats with the shape (3, height, width): red, green and blue, each from 0 to 1. The
@@ -51,6 +62,15 @@ def show(pictures):
 # network is inclined to that category.
 #
 # Decide what *you* see before you run the second line.
+
+# %% [markdown] lang="cs"
+# ## Rozcvička: nejdřív se podívejte
+#
+# Obrázek je tenzor 32bitových čísel s plovoucí čárkou a tvarem (3, výška, šířka): červená, zelená a modrá složka, každá
+# od 0 do 1. Síť zná 1000 kategorií a každé z nich přiřadí jedno číslo, **logit**. Čím je logit větší, tím spíše se síť
+# ke kategorii přiklání.
+#
+# Než spustíte druhý řádek, rozhodněte se, co na obrázku vidíte *vy*.
 
 # %% nbgrader={"grade": false, "grade_id": "look", "locked": true, "schema_version": 3, "solution": false, "task": false}
 show({"what_is_it.png": what_is_it})
@@ -60,7 +80,7 @@ logits = network(what_is_it)
 print("logits:", tuple(logits.shape), f"from {logits.min():.1f} to {logits.max():.1f}")
 print("categories:", len(network.categories), "such as", network.categories[:3])
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # `network(image)` resizes the image to what the network was trained for, normalises its colours, and gives the logits
 # of a *batch*: the shape is (images, categories), and here there is one image.
 #
@@ -76,6 +96,23 @@ print("categories:", len(network.categories), "such as", network.categories[:3])
 #
 # Write `classify`. The kit has it as `network.classify`; write it yourself this once, from logits (torch has
 # `softmax` and `topk`), and use the kit's to check yours.
+
+# %% [markdown] lang="cs"
+# Volání `network(image)` převede obrázek na rozměry, na kterých se síť učila, normalizuje barvy a vrátí logity celé
+# *dávky*: tvar je (obrázky, kategorie) a obrázek je tu jeden.
+#
+# Otázky na cestu (bez bodů, ale než budete pokračovat, promyslete je):
+#
+# - Logity mohou být záporné a jejich součet nic neznamená. Jaké vlastnosti by musela mít pravděpodobnost?
+# - Všechny logity jednoho obrázku vzrostou o 5. Má se tím změnit názor sítě?
+#
+# ## Úkol: `classify`
+#
+# **Softmax** dělá z logitů pravděpodobnosti: $p_i = e^{z_i} / \sum_j e^{z_j}$. Každé $p_i$ leží mezi 0 a 1, jejich
+# součet je 1, a když ke všem logitům přičtete totéž číslo, nic se nezmění.
+#
+# Napište funkci `classify`. V knihovně kurzu už je jako `network.classify`; tentokrát ji ale napište sami, z logitů
+# (torch má `softmax` a `topk`), a hotovou funkcí si ověřte tu svou.
 
 
 # %% nbgrader={"grade": false, "grade_id": "classify", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -93,11 +130,17 @@ def classify(network, image, k=5):
     raise NotImplementedError("classify: logits, softmax, the k largest, their names")
 
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: `what_is_it.png`
 #
 # Every check of this notebook looks at what your function returns, shows it, and stops with a message where it is
 # wrong. Grading does the same with more images.
+
+# %% [markdown] lang="cs"
+# ### Kontrola: `what_is_it.png`
+#
+# Každá kontrola v tomto notebooku se podívá, co vaše funkce vrací, ukáže to, a je-li to špatně, zastaví se se zprávou.
+# Hodnocení dělá totéž s více obrázky.
 
 # %% nbgrader={"grade": true, "grade_id": "test_what_is_it", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 yours = classify(network, what_is_it, k=5)
@@ -110,8 +153,11 @@ assert [name for name, _ in yours] == [name for name, _ in expected], "these are
 assert all(abs(p - q) <= 0.001 for (_, p), (_, q) in zip(yours, expected)), "the probabilities differ"
 print("as it should be")
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: as many as asked for
+
+# %% [markdown] lang="cs"
+# ### Kontrola: tolik, kolik se žádá
 
 # %% nbgrader={"grade": true, "grade_id": "test_number_of_categories", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 for k in (1, 10):
@@ -120,11 +166,17 @@ for k in (1, 10):
     assert returned == k, f"{k} categories were asked for"
 assert len(classify(network, what_is_it)) == 5, "k is 5 where nobody says otherwise"
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ### Check: other images, of other sizes
 #
 # A function that knows one picture is not a classifier. Here it meets a daisy, larger than the network's input;
 # grading uses pictures that you have not seen.
+
+# %% [markdown] lang="cs"
+# ### Kontrola: jiné obrázky, jiných rozměrů
+#
+# Funkce, která zná jediný obrázek, není klasifikátor. Zde dostane sedmikrásku, větší než vstup sítě; hodnocení použije
+# obrázky, které jste neviděli.
 
 # %% nbgrader={"grade": true, "grade_id": "test_other_images", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 daisy = draw_daisy(seed=1, size=320).image
@@ -138,25 +190,39 @@ assert [name for name, _ in yours] == [name for name, _ in expected], "these are
 assert all(abs(p - q) <= 0.001 for (_, p), (_, q) in zip(yours, expected)), "the probabilities differ"
 print("as it should be")
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## The question
 #
 # You know now what the network takes `what_is_it.png` for, and how sure it is. **Does the picture resemble that
 # category in any way?** Look again, enlarge it, blur it, look at one colour at a time. Say in two to five sentences
 # what you see, what the network seems to go by, and what its probability is worth. A person reads this.
 
+# %% [markdown] lang="cs"
+# ## Otázka
+#
+# Víte už, za co síť `what_is_it.png` považuje a jak si je jistá. **Podobá se obrázek té kategorii v něčem?** Prohlédněte
+# si ho znovu, zvětšete ho, rozostřete ho, podívejte se na jednotlivé barvy. Ve dvou až pěti větách napište, co vidíte,
+# podle čeho se síť asi řídí a co její pravděpodobnost vypovídá. Odpověď čte člověk.
+
 # %% nbgrader={"grade": true, "grade_id": "test_resembles", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 answers = {
     "resembles": "",
 }
 
-# %% [markdown]
+# %% [markdown] lang="en"
 # ## Star task (no points)
 #
 # Is the network as sure of *any* noise? Compare with noise straight from the random generator, and with
 # `what_is_it.png` after something that leaves a photograph recognisable: shifting it by a few pixels, mirroring it, a
 # little blur. Which of them does the certainty survive? What does that tell you about the patterns that the network
 # goes by?
+
+# %% [markdown] lang="cs"
+# ## Úkol s hvězdičkou (bez bodů)
+#
+# Je si síť stejně jistá u *každého* šumu? Porovnejte ho se šumem přímo z generátoru náhodných čísel a s obrázkem
+# `what_is_it.png` po úpravě, po které by fotografie zůstala k poznání: po posunutí o několik pixelů, po zrcadlení, po
+# mírném rozostření. Kterou z nich jistota přežije? Co to říká o vzorech, kterými se síť řídí?
 
 # %% nbgrader={"grade": false, "grade_id": "star", "locked": false, "schema_version": 3, "solution": true, "task": false}
 random_noise = torch.rand(3, 224, 224, generator=torch.Generator().manual_seed(0))

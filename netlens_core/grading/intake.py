@@ -87,7 +87,8 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
                 name=f"{slug}{ending}",
             )
     nothing = translate("Nothing was handed in: there is no notebook named {name}.", name=f"{slug}.ipynb")
-    return f"{nothing} {translate('Found: {files}.', files=_listed(files))}" if files else nothing
+    found_instead = translate("Found: {files}.", files=_listed(files))
+    return f"{nothing} {found_instead}" if files else nothing
 
 
 def read_submission_file(path: Path) -> bytes | str:

@@ -152,7 +152,7 @@ def _number(value: Any, where: str, wanted: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SubmissionError(f"{where} {_described(value)}; {wanted}")
     if not math.isfinite(_as_float(value)):
-        raise SubmissionError(f"{where} {translate('no finite number')}; {wanted}")
+        raise SubmissionError(translate("{where} no finite number; {wanted}", where=where, wanted=wanted))
     return _as_float(value)
 
 

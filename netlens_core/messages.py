@@ -10,7 +10,7 @@ import argparse
 import ast
 import string
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,97 +105,108 @@ def exercise_texts(slug: str, root: Path) -> Found:
 
 
 def _read_grader(found: Found, path: Path, root: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    where, bound = path.relative_to(root).as_posix(), _bindings(tree)
-    for node in ast.walk(tree):
-        for said in _said(node):
+    tree, where = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(root).as_posix()
+    constants = _bindings(node for node in tree.body if isinstance(node, ast.Assign))
+    for function in tree.body:
+        bound = constants | _bindings(ast.walk(function))
+        for said in (expression for node in ast.walk(function) for expression in _said(node)):
             for text in _literals(said, bound):
-                if isinstance(text, str):
-                    found.add(Text(text, where=where))
+                if text is None:
+                    found.faults.append(f"{where}, line {said.lineno}: {ast.unparse(said)} is not written out")
                 else:
-                    found.faults.append(f"{where}, line {said.lineno}: {ast.unparse(said)} is no literal")
+                    found.add(Text(text, where=where))
 
 
 def _said(node: ast.AST) -> Iterator[ast.expr]:
     """The expressions in a call that students read: the name of an expectation or note, a caption, and `of`."""
     if not isinstance(node, ast.Call):
         return
-    name = ast.unparse(node.func)
-    if name in ("expect", "expect.note", "figure") and node.args:
+    if ast.unparse(node.func) in ("expect", "expect.note", "figure") and node.args:
         yield node.args[0]
     yield from (keyword.value for keyword in node.keywords if keyword.arg == "of")
 
 
-def _literals(node: ast.expr, bound: Mapping[str, list[ast.expr | None]]) -> Iterator[str | None]:
-    """The texts that an expression may be; None for what is not written out."""
+_Bound = dict[str, list[ast.expr]]
+
+
+def _literals(node: ast.expr, bound: _Bound) -> Iterator[str | None]:
+    """The texts that an expression may be, one of them or several; None for what is not written out."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if node.value:
             yield node.value
     elif isinstance(node, ast.IfExp):
         yield from _literals(node.body, bound)
         yield from _literals(node.orelse, bound)
-    elif isinstance(node, ast.Name) and bound.get(node.id):
+    elif isinstance(node, ast.Tuple | ast.List):
+        for entry in node.elts:
+            yield from _literals(entry, bound)
+    elif isinstance(node, ast.Subscript):
+        yield from _literals(node.value, bound)
+    elif isinstance(node, ast.Name) and node.id in bound:
+        others = {name: values for name, values in bound.items() if name != node.id}
         for value in bound[node.id]:
-            yield from [None] if value is None else _literals(value, {})
-    elif not (isinstance(node, ast.Name) and node.id == "of"):  # a helper's argument: its calls say `of=` as well
+            yield from _literals(value, others)
+    elif not (isinstance(node, ast.Name) and node.id == "of"):  # a helper's argument: its callers say `of=…`
         yield None
 
 
-def _bindings(tree: ast.Module) -> dict[str, list[ast.expr | None]]:
-    """Name -> what it is bound to in assignments and by loops over what is written out; None for anything else."""
-    bound: dict[str, list[ast.expr | None]] = {}
-    loops: list[tuple[ast.expr, ast.expr]] = []
-    for node in ast.walk(tree):
+def _bindings(nodes: Iterable[ast.AST]) -> _Bound:
+    """Name -> what it is bound to, by assignments and by loops over what is written out."""
+    bound: _Bound = {}
+    loops = []
+    for node in nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             bound.setdefault(node.targets[0].id, []).append(node.value)
         elif isinstance(node, ast.For | ast.comprehension):
-            loops.append((node.target, node.iter))
-    for target, over in loops:
-        entries = _entries(over, bound)
-        parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            loops.append(node)
+    for loop in loops:
+        parts = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
         for place, part in enumerate(parts):
             if isinstance(part, ast.Name):
-                values = [_part(entry, place if isinstance(target, ast.Tuple) else None) for entry in entries]
-                bound.setdefault(part.id, []).extend(values or [None])
+                bound.setdefault(part.id, []).extend(_looped(loop.iter, place, len(parts), bound))
     return bound
 
 
-def _entries(over: ast.expr, bound: Mapping[str, list[ast.expr | None]]) -> list[ast.expr]:
-    if isinstance(over, ast.Call) and isinstance(over.func, ast.Attribute) and over.func.attr == "items":
-        given = over.func.value
-        found = bound.get(given.id, [None])[0] if isinstance(given, ast.Name) else given
-        if isinstance(found, ast.Dict):
-            pairs = zip(found.keys, found.values, strict=True)
-            return [ast.Tuple([key, value]) for key, value in pairs if key is not None]
-    if isinstance(over, ast.Name):
-        over = bound.get(over.id, [None])[0] or over
-    return over.elts if isinstance(over, ast.Tuple | ast.List) else []
-
-
-def _part(entry: ast.expr, place: int | None) -> ast.expr | None:
-    if place is None:
-        return entry
-    return entry.elts[place] if isinstance(entry, ast.Tuple | ast.List) and place < len(entry.elts) else None
+def _looped(over: ast.expr, place: int, parts: int, bound: _Bound) -> list[ast.expr]:
+    """What a loop's variable stands for, the `place`th of several."""
+    if isinstance(over, ast.Call) and ast.unparse(over.func) == "zip" and place < len(over.args):
+        return _looped(over.args[place], 0, 1, bound)
+    if isinstance(over, ast.Name) and parts > 1:
+        return [part for value in bound.get(over.id, []) for part in _looped(value, place, parts, {})]
+    if isinstance(over, ast.Tuple | ast.List) and parts > 1:
+        rows = [row for row in over.elts if isinstance(row, ast.Tuple | ast.List) and place < len(row.elts)]
+        return [row.elts[place] for row in rows]
+    return [over]
 
 
 def template_faults(path: Path, language: str) -> list[str]:
     """Where a template's text in a language does not follow its English text, cell by cell and heading by heading."""
     from netlens_core.grading.templates import read_percent
 
-    english, other, faults = [], [], []
-    for place, cell in enumerate(cell for cell in read_percent(path).cells if cell.metadata.get("lang") != language):
-        if cell.cell_type == "markdown":
-            english.append((place, cell))
-            if "lang" not in cell.metadata:
-                faults.append(f'{path}: a cell has no language: "{cell.source.splitlines()[0]}"')
-    skeleton = [cell for cell in read_percent(path).cells if cell.metadata.get("lang") != ENGLISH.language]
-    other = [(place, cell) for place, cell in enumerate(skeleton) if cell.metadata.get("lang") == language]
+    cells = read_percent(path).cells
+    faults = [
+        f"{path}: a cell has no language: {_first_line(cell.source)}"
+        for cell in cells
+        if cell.cell_type == "markdown" and "lang" not in cell.metadata
+    ]
+    # Places are counted without the cells of the other languages.
+    english, other = (
+        [(place, cell.source) for place, cell in enumerate(shown) if cell.metadata.get("lang") == wanted]
+        for wanted in (ENGLISH.language, language)
+        for shown in [[cell for cell in cells if cell.metadata.get("lang") in (None, wanted)]]
+    )
     if [place for place, _ in english] != [place for place, _ in other]:
-        faults.append(f"{path}: {len(english)} cells in English, {len(other)} in {language}, or not in the same places")
-    for (_, one), (_, two) in zip(english, other, strict=False):
-        if _headings(one.source) != _headings(two.source):
-            faults.append(f'{path}: other headings in {language} than in "{one.source.splitlines()[0]}"')
+        faults.append(f"{path}: {len(english)} cells in English, {len(other)} in {language}, or in other places")
+    faults += [
+        f"{path}: other headings in {language} than in {_first_line(one)}"
+        for (_, one), (_, two) in zip(english, other, strict=False)
+        if _headings(one) != _headings(two)
+    ]
     return faults
+
+
+def _first_line(source: str) -> str:
+    return repr(source.partition("\n")[0])
 
 
 def _headings(source: str) -> list[int]:

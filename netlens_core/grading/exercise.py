@@ -140,7 +140,9 @@ class ExerciseSheet(_Sheet):
     def _named(cls, value: Any) -> Any:
         if isinstance(value, list) and all(isinstance(name, str) for name in value):
             return {name: {} for name in value}
-        return {name: {} if spec is None else spec for name, spec in value.items()} if isinstance(value, dict) else value
+        return (
+            {name: {} if spec is None else spec for name, spec in value.items()} if isinstance(value, dict) else value
+        )
 
     @field_validator("functions", "inputs", "networks")
     @classmethod

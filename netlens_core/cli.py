@@ -6,29 +6,32 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError, __version__, commands
+from netlens_core.commands.calibrate import calibrate
 from netlens_core.commands.check import check
+from netlens_core.commands.grading import (
+    LeastLevel,
+    Level,
+    NoSandbox,
+    Workers,
+    cores,
+    course_at,
+    progress,
+    usable_level,
+    working,
+)
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
+from netlens_core.commands.verify import verify
 
 if TYPE_CHECKING:
-    from netlens_core.grading.course import Course
     from netlens_core.grading.grade import Grade
     from netlens_core.grading.gradebook import Entry, Gradebook
 
@@ -40,31 +43,7 @@ app = typer.Typer(
 )
 
 
-class Level(StrEnum):
-    """How strongly submissions are locked in."""
-
-    full = "full"
-    reduced = "reduced"
-
-
 CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder that holds course.yaml.")]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, max=256, help="Processes, each about 1.5 GB of memory; default: every core."),
-]
-LeastLevel = Annotated[
-    Level,
-    typer.Option("--sandbox", help="The least sandbox to accept; `netlens doctor` tells what works here."),
-]
-NoSandbox = Annotated[
-    bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
-]
-
-
-def _cores() -> int:
-    from netlens_core.grading.pool import usable_cores
-
-    return usable_cores()
 
 
 def main() -> None:
@@ -150,21 +129,6 @@ def networks(
 # -- grading ---------------------------------------------------------------------------------------------
 
 
-def _level(least: Level, no_sandbox: bool) -> str:
-    """The sandbox level to grade with. Raises CourseError where less works here than is wished."""
-    from netlens_core.grading.exercise import CourseError
-    from netlens_core.grading.sandbox import Sandbox
-
-    if no_sandbox:
-        err.print("No sandbox: submissions can read and change whatever you can.", style="bold yellow")
-        return "none"
-    best, reason = Sandbox.best_level()
-    if best == "full" or best == least.value:
-        return least.value
-    allowed = " Or accept less with --sandbox reduced." if best == "reduced" else ""
-    raise CourseError(f"the {least.value} sandbox does not work here: {reason}.{allowed}".replace("..", "."))
-
-
 @app.command()
 def grade(
     course: CourseFolder,
@@ -183,16 +147,16 @@ def grade(
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
 
-    level = _level(sandbox, no_sandbox)
+    level = usable_level(sandbox, no_sandbox)
     opened = Course(course)
     with working_alone(opened, waiting=_told_to_wait):
-        with _working("Preparing exercises", quiet=as_json):
+        with working("Preparing exercises", quiet=as_json):
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         if student and not book.entries:
             raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
-        failures = _grade_pending(book, pending, workers or _cores(), quiet=as_json)
-        with _working("Writing reports", quiet=as_json):
+        failures = _grade_pending(book, pending, workers or cores(), quiet=as_json)
+        with working("Writing reports", quiet=as_json):
             # Pages show the whole class, also where only a part of it was graded now.
             page = (Gradebook(opened, level) if exercise or student else book).write_views()
     if as_json:
@@ -223,15 +187,6 @@ def _grade_pending(book: Gradebook, pending: list[Entry], workers: int, quiet: b
 
 
 @contextlib.contextmanager
-def _working(what: str, quiet: bool) -> Iterator[None]:
-    if quiet or not err.is_terminal:
-        yield
-    else:
-        with err.status(f"{what}…"):
-            yield
-
-
-@contextlib.contextmanager
 def _progress(total: int, quiet: bool) -> Iterator[Any]:
     if quiet or not total:
         yield lambda *_: None
@@ -241,13 +196,8 @@ def _progress(total: int, quiet: bool) -> Iterator[Any]:
             soft_wrap=True,
         )
     else:
-        columns = [TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        columns += [TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[last]}")]
-        with Progress(*columns, console=err) as bar:
-            task = bar.add_task("", total=total, last="")
-            yield lambda entry, result, done: bar.update(
-                task, advance=1, last=_markup_safe(f"{entry.work.label}: {_short(result)}")
-            )
+        with progress("Grading", total) as told:
+            yield lambda entry, result, done: told(f"{entry.work.label}: {_short(result)}")
 
 
 def _short(result: Grade) -> str:
@@ -259,12 +209,6 @@ def _safe(text: str) -> str:
     from netlens_core.grading.plain_text import plain
 
     return plain(text, 200)
-
-
-def _markup_safe(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(_safe(text))
 
 
 def _print_class(book: Gradebook, page: Path, new: int) -> None:
@@ -298,9 +242,9 @@ def grade_file(
     from netlens_core.grading.store import write_atomically
     from netlens_core.grading.tables import grade_table
 
-    level = _level(sandbox, no_sandbox)
-    with _working(f"Grading {file.name}", quiet=as_json):
-        result = grade_one(_course(course), file, exercise, student, level)
+    level = usable_level(sandbox, no_sandbox)
+    with working(f"Grading {file.name}", quiet=as_json):
+        result = grade_one(course_at(course), file, exercise, student, level)
     if report:
         work = GradedWork(student, result, result.pictures.__getitem__, result.seconds)
         write_atomically(report, render_student(student, [work], exercise).encode())
@@ -310,12 +254,6 @@ def grade_file(
         out.print(grade_table(result))
         if report:
             out.print(Text(f"Report: {report}"), soft_wrap=True)
-
-
-def _course(folder: Path | None) -> Course:
-    from netlens_core.grading.course import Course
-
-    return Course(folder) if folder else Course.shipped()
 
 
 @app.command()
@@ -349,45 +287,10 @@ def release(
     from netlens_core.grading.students import read_students
 
     everyone = [*(student or []), *(read_students(students, column) if students else [])]
-    with _working("Making notebooks and inputs", quiet=False):
+    with working("Making notebooks and inputs", quiet=False):
         written = write_release(Course(course), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)
-
-
-@app.command()
-def verify(
-    slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Only these exercises.")] = None,
-    course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
-    flowers: Annotated[int, typer.Option("--flowers", min=1, help="Try as this many different students.")] = 1,
-    workers: Workers = None,
-    sandbox: LeastLevel = Level.full,
-    as_json: AsJson = False,
-) -> None:
-    """Test the graders: the reference earns all, the template nothing, each wrong solution loses just what it names."""
-    from netlens_core.grading.verify import verify as run_trials
-
-    level = _level(sandbox, no_sandbox=False)
-    chosen = _course(course)
-    verdicts = []
-    with contextlib.closing(
-        run_trials(chosen, slugs or chosen.sheet.exercises, workers or _cores(), level, flowers)
-    ) as running:
-        for verdict in running:
-            verdicts.append(verdict)
-            if not as_json:
-                mark = ("✗ ", "bold red") if verdict.problems else ("✓ ", "green")
-                lost = ", ".join(sorted(verdict.trial.loses)) or "nothing"
-                said = f"{verdict.trial.slug} {verdict.trial.name}: {_short(verdict.grade)}, must lose {lost}"
-                out.print(Text.assemble(mark, said), soft_wrap=True)
-                for problem in verdict.problems:
-                    out.print(Text(f"    {problem}", "red"), soft_wrap=True)
-    failed = sum(bool(verdict.problems) for verdict in verdicts)
-    if as_json:
-        print_json([verdict.as_json() for verdict in verdicts])
-    else:
-        out.print(f"{len(verdicts)} trials, {failed} not as they must be.", style="red" if failed else "green")
-    raise typer.Exit(FAILED if failed else DONE)
 
 
 @app.command("sample-course")
@@ -398,6 +301,8 @@ def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it
     out.print(Text(f"Sample course: {build_sample_course(folder)}"), soft_wrap=True)
 
 
+app.command()(verify)
+app.command()(calibrate)
 app.command()(check)
 app.command()(inputs)
 commands.register(app)

@@ -27,7 +27,7 @@ import netlens_core
 from netlens_core.grading.exercise import CourseError, Exercise, ExerciseSheet, read_exercise, read_yaml
 from netlens_core.grading.inputs import CourseNetworks, with_materials
 from netlens_core.grading.store import Store, write_atomically, write_once
-from netlens_core.grading.thresholds import read_thresholds, requirements, thresholds_path
+from netlens_core.grading.thresholds import Threshold, read_thresholds, requirements, thresholds_path
 from netlens_core.own_inputs import student_seed
 
 
@@ -160,17 +160,25 @@ class Course:
 
         `thresholds` stands in for those that were calibrated, while they are.
         """
+        exercise = self.plain_exercise(slug, thresholds)
+        cache = self.hidden_folder / "inputs"
+        return with_materials(exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
+
+    def plain_exercise(self, slug: str, thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> Exercise:
+        """As `exercise`, its inputs not yet made."""
+        self.refuse_unknown(slug)
+        root = self.root(slug)
+        return replace(
+            read_exercise(slug, root / "assignments", root / "graders"),
+            thresholds=self.thresholds(slug) if thresholds is None else thresholds,
+        )
+
+    def refuse_unknown(self, slug: str) -> None:
+        """Raises CourseError for an exercise that the course does not have."""
         if slug not in self.sheet.exercises:
             raise CourseError(
                 f"{self.folder / 'course.yaml'} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
             )
-        root = self.root(slug)
-        plain_exercise = replace(
-            read_exercise(slug, root / "assignments", root / "graders"),
-            thresholds=self.thresholds(slug) if thresholds is None else thresholds,
-        )
-        cache = self.hidden_folder / "inputs"
-        return with_materials(plain_exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
 
     def exercise_sheet(self, slug: str) -> ExerciseSheet:
         """What stands in an exercise's `exercise.yaml`; needs no networks. Raises CourseError."""
@@ -178,9 +186,28 @@ class Course:
 
     def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
         """What an exercise's grader requires on this course's target network, as calibrated. Raises CourseError."""
-        graders = self.root(slug) / "graders"
-        path = thresholds_path(graders, slug)
-        return requirements(read_thresholds(graders, slug), self.sheet.networks.target, path, slug)
+        path = thresholds_path(self._calibrations(slug), slug)
+        return requirements(self.threshold_sheet(slug), self.sheet.networks.target, path, slug)
+
+    def threshold_sheet(self, slug: str) -> dict[str, Threshold]:
+        """An exercise's calibrated thresholds on every network: those measured in this course, or those shipped."""
+        return read_thresholds(self._calibrations(slug), slug)
+
+    def threshold_text(self, slug: str) -> str:
+        """The file that `threshold_sheet` reads; empty where there is none."""
+        path = thresholds_path(self._calibrations(slug), slug)
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def _calibrations(self, slug: str) -> Path:
+        own = self.folder / "graders"
+        return own if thresholds_path(own, slug).is_file() else self.root(slug) / "graders"
+
+    def about(self, target: str) -> Course:
+        """The same course with another target network."""
+        other = Course(self.folder, self.hidden_folder)
+        networks = self.sheet.networks.model_copy(update={"target": target})
+        other.sheet = self.sheet.model_copy(update={"networks": networks})
+        return other
 
     def forging_networks(self) -> CourseNetworks:
         """The networks that noise is forged with."""

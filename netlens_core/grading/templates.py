@@ -7,6 +7,7 @@ solution cells, filled in, under the same `grade_id`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nbformat import NotebookNode
 from netlens_core.grading.exercise import CourseError
 
 DEFAULT_LANGUAGE = "en"
+DEFAULT_NETWORK = "efficientnet_lite0"  # that of netlens_core.networks, which needs torch
 
 
 def read_percent(path: Path) -> NotebookNode:
@@ -47,6 +49,12 @@ def template_notebook(path: Path, language: str = DEFAULT_LANGUAGE) -> bytes:
     notebook = read_percent(path)
     notebook.cells = [cell for cell in notebook.cells if cell.metadata.pop("lang", language) == language]
     return _as_bytes(notebook)
+
+
+def about_network(source: bytes, target: str) -> bytes:
+    """A notebook or Python file that loads the course's target where it was written for the default network."""
+    written = rb'load_network\((\\?")' + DEFAULT_NETWORK.encode() + rb"\1\)"  # in a notebook's JSON: \"
+    return re.sub(written, rb"load_network(\g<1>" + target.encode() + rb"\g<1>)", source)
 
 
 def solved_notebook(template: Path, solution: Path) -> bytes:

@@ -7,13 +7,14 @@ solution and the wrong solutions that it has to reject.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from netlens_core.grading.exercise import CourseError, read_yaml
+from netlens_core.grading.grade import Check, Grade
 
 
 class _Sheet(BaseModel):
@@ -49,6 +50,14 @@ class Threshold(_Sheet):
     separates: str = Field(min_length=1, description="what from what, in words")
     networks: dict[str, Calibrated] = Field(default_factory=dict)
 
+    def upwards(self, value: float) -> float:
+        """A value, mirrored where less is better: more is better then."""
+        return value if self.direction == "at_least" else -value
+
+    def ahead(self, value: float, other: float) -> float:
+        """By how much a value is better than another one."""
+        return self.upwards(value) - self.upwards(other)
+
     def requirement(self, name: str, network: str) -> dict[str, Any]:
         """Arguments for `expect`. Raises KeyError for a network that it was not calibrated on."""
         found = self.networks[network]
@@ -82,3 +91,26 @@ def requirements(thresholds: Mapping[str, Threshold], network: str, path: Path, 
             f"`netlens calibrate {slug} --network {network}`"
         )
     return {name: threshold.requirement(name, network) for name, threshold in thresholds.items()}
+
+
+# -- what a grade says about a threshold -----------------------------------------------------------------
+
+
+def measured(grade: Grade, name: str, threshold: Threshold, loses: Collection[str] = ()) -> float | None:
+    """The value with which a solution met a threshold; None where it was not measured by it.
+
+    A check is lost by its worst value. A solution that `loses` checks has to miss the threshold in each of them in
+    which it is measured, so that the best of them counts; one that earns everything has to reach it everywhere.
+    """
+    by_check = {check.name: _worst(check, name, threshold) for check in grade.checks}
+    if not loses:
+        return min((v for v in by_check.values() if v is not None), key=threshold.upwards, default=None)
+    lost = (by_check.get(check) for check in loses)
+    return max((v for v in lost if v is not None), key=threshold.upwards, default=None)
+
+
+def _worst(check: Check, name: str, threshold: Threshold) -> float | None:
+    values = [m.value for m in check.measurements if m.calibrated == name]
+    numbers = [value for value in values if not isinstance(value, str)]
+    # NaN and infinities are words: whatever is required, they miss it, and say nothing about where to require it.
+    return min(numbers, key=threshold.upwards) if numbers and len(numbers) == len(values) else None

@@ -1,44 +1,49 @@
-"""Testing the graders: the reference earns everything, the template nothing, each wrong solution loses what it names.
-
-A wrong solution names the checks that it must lose in a literal at its top, `LOSES = ["test_…", …]`, which is read
-from the source: course files are never imported here.
+"""Testing the graders: the reference earns everything, the template nothing, each wrong solution loses what it names;
+and calibrated thresholds stand as far from reference and wrong solutions as they stood when they were measured.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from netlens_core.grading.course import Course
-from netlens_core.grading.exercise import CourseError, Exercise, Networks
+from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.grade import Check, Grade
-from netlens_core.grading.pool import Work, grade_all
-from netlens_core.grading.templates import solved_notebook, template_notebook
+from netlens_core.grading.pool import Work
+from netlens_core.grading.thresholds import Calibrated, Threshold, measured
+from netlens_core.grading.trials import REFERENCE, Trial, run_all, trials, work_of
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A solution whose grade is known beforehand: the checks it must lose; all the others it must earn in full."""
+class Plan:
+    """What is to be run.
 
-    slug: str
-    name: str
-    data: bytes
-    file: str
-    loses: frozenset[str]
+    Attributes:
+        works: every trial as every student; `trials` has them by the work's label.
+        incomplete: exercise -> why it cannot be tested at all.
+        thresholds: exercise -> its calibrated thresholds.
+    """
+
+    course: Course
+    works: list[Work] = field(default_factory=list)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
+    thresholds: dict[str, dict[str, Threshold]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a trial went: `problems` tells in words where the grader and the expectation part, empty if nowhere."""
+    """How a trial went: `problems` tells in words where the grader and the expectation part, empty if nowhere.
+
+    `known` tells that an earlier run found it out.
+    """
 
     trial: Trial
     grade: Grade
     problems: tuple[str, ...]
+    known: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as `netlens verify --json` prints it."""
@@ -49,75 +54,84 @@ class Verdict:
             "points": self.grade.points,
             "max_points": self.grade.max_points,
             "problems": list(self.problems),
+            "seconds": round(self.grade.seconds, 3),
+            "known": self.known,
         }
 
 
-def trials(slug: str, exercise: Exercise, root: Path) -> list[Trial]:
-    """The reference in the template's notebook, the template, and every wrong solution, below a course's root.
+@dataclass(frozen=True)
+class Standing:
+    """Where a calibrated threshold stands: the reference's worst value here, and the best one that it has to reject.
 
-    Raises CourseError where a file is missing, or a wrong solution names no check or an unknown one.
+    None where nothing was measured by it.
     """
-    reference = root / "reference_solutions" / slug / "reference.py"
-    template = root / "assignments" / slug / "template.py"
-    wrong = sorted((root / "reference_solutions" / slug / "wrong").glob("*.py"))
-    for path in (reference, template):
-        if not path.is_file():
-            raise CourseError(f"{path} is missing")
-    if not wrong:
-        raise CourseError(f"{reference.parent / 'wrong'} holds no wrong solution: nothing tests the grader")
-    everything = frozenset(check.name for check in exercise.checks)
-    return [
-        Trial(slug, "reference", solved_notebook(template, reference), f"{slug}.ipynb", frozenset()),
-        Trial(slug, "template", template_notebook(template), f"{slug}.ipynb", everything),
-        *(Trial(slug, f"wrong/{p.stem}", p.read_bytes(), p.name, _loses(p, everything)) for p in wrong),
-    ]
+
+    slug: str
+    name: str
+    calibrated: Calibrated
+    reference: float | None
+    wrong: float | None
+    by: str
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `netlens verify --json` prints it."""
+        return {
+            "exercise": self.slug,
+            "threshold": self.name,
+            "required": self.calibrated.required,
+            "margin": self.calibrated.margin,
+            "reference": self.reference,
+            "wrong": self.wrong,
+            "by": self.by,
+            "problems": list(self.problems),
+        }
 
 
-def _loses(path: Path, known: frozenset[str]) -> frozenset[str]:
-    wanted = f'{path}: a wrong solution names what it must lose at its top, LOSES = ["test_…"]'
-    try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError as error:
-        raise CourseError(f"{path}, line {error.lineno}: {error.msg}") from None
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "LOSES" for t in node.targets):
-            try:
-                names = frozenset(ast.literal_eval(node.value))
-            except (ValueError, TypeError):
-                raise CourseError(wanted) from None
-            if not names or not names <= known:
-                raise CourseError(f"{wanted}; the checks are {', '.join(sorted(known))}")
-            return names
-    raise CourseError(wanted)
+def plan(course: Course, slugs: Iterable[str], sandbox: str, flowers: int = 1) -> Plan:
+    """Every trial of the exercises, each as `flowers` different students.
 
-
-def verify(
-    course: Course, slugs: list[str], workers: int, sandbox: str, flowers: int = 1
-) -> Generator[Verdict, None, None]:
-    """Grade every trial of the exercises, each as `flowers` different students, and compare with what it must lose.
-
-    Raises CourseError for an incomplete exercise.
+    Raises CourseError for an unknown exercise or networks that are not here; an exercise of which something is missing
+    is told in `incomplete`.
     """
-    sheet = course.sheet.networks
-    networks = Networks(sheet.target, tuple(sheet.jury), course.fingerprints)
-    planned: dict[str, Trial] = {}
-    works = []
-    for slug in slugs:
-        exercise = course.exercise(slug)
-        for trial in trials(slug, exercise, course.root(slug)):
-            for number in range(flowers):
-                label = f"{slug} · {trial.name} · {number}"
-                planned[label] = trial
-                seed = course.seed(f"verify {number}", slug)
-                works.append(_work(label, trial, exercise, networks, seed, sandbox))
-    for work, grade in grade_all(works, workers):
-        trial = planned[work.label]
-        yield Verdict(trial, grade, tuple(_problems(trial, grade)))
+    planned = Plan(course)
+    names = list(dict.fromkeys(slugs))
+    for slug in names:
+        course.refuse_unknown(slug)
+    _ = course.fingerprints
+    for slug in names:
+        try:
+            _add(planned, slug, sandbox, flowers)
+        except CourseError as error:
+            planned.incomplete[slug] = str(error)
+    return planned
 
 
-def _work(label: str, trial: Trial, exercise: Exercise, networks: Networks, seed: int, sandbox: str) -> Work:
-    load = partial(lambda data, name: (data, name), trial.data, trial.file)
-    return Work(label, hashlib.sha256(trial.data).hexdigest(), load, exercise, networks, seed, sandbox)
+def _add(planned: Plan, slug: str, sandbox: str, flowers: int) -> None:
+    course = planned.course
+    exercise = course.exercise(slug)
+    found = trials(slug, exercise, course.root(slug), course.sheet.networks.target)
+    planned.thresholds[slug] = course.threshold_sheet(slug)
+    for trial in found:
+        for number in range(flowers):
+            label = f"{slug} · {trial.name} · {number}"
+            planned.trials[label] = trial
+            seed = course.seed(f"verify {number}", slug)
+            planned.works.append(work_of(trial, label, exercise, course, seed, sandbox))
+
+
+def verify(planned: Plan, workers: int, again: bool = False) -> Generator[Verdict, None, None]:
+    """Grade every trial and compare with what it must lose.
+
+    What went as it must is remembered: a second run, or one after a stop, only runs the rest, unless `again`.
+    """
+
+    def as_named(work: Work, grade: Grade) -> bool:
+        return not any(_problems(planned.trials[work.label], grade))
+
+    for run in run_all(planned.works, planned.course, workers, again, keep=as_named):
+        trial = planned.trials[run.work.label]
+        yield Verdict(trial, run.grade, tuple(_problems(trial, run.grade)), run.known)
 
 
 def _problems(trial: Trial, grade: Grade) -> Iterator[str]:
@@ -141,3 +155,43 @@ def _lost(check: Check) -> bool:
 def _why(check: Check) -> str:
     numbers = [f"{m.name} {m.value}" for m in check.measurements]
     return "; ".join(filter(None, [check.status, check.message, *numbers]))
+
+
+# -- calibrated thresholds -------------------------------------------------------------------------------
+
+
+def standings(planned: Plan, verdicts: Iterable[Verdict]) -> list[Standing]:
+    """Where every calibrated threshold stands among the values that the verdicts' grades measured."""
+    target = planned.course.sheet.networks.target
+    by_slug: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_slug.setdefault(verdict.trial.slug, []).append(verdict)
+    return [
+        _standing(slug, name, threshold, threshold.networks[target], by_slug.get(slug, []))
+        for slug, sheet in planned.thresholds.items()
+        for name, threshold in sheet.items()
+    ]
+
+
+def _standing(slug: str, name: str, threshold: Threshold, calibrated: Calibrated, verdicts: list[Verdict]) -> Standing:
+    values = [(v.trial, measured(v.grade, name, threshold, v.trial.loses)) for v in verdicts]
+    own = [value for trial, value in values if trial.name == REFERENCE and value is not None]
+    others = [(value, trial.name) for trial, value in values if name in trial.caught_by and value is not None]
+    worst = min(own, key=threshold.upwards, default=None)
+    best, by = max(others, key=lambda other: threshold.upwards(other[0]), default=(None, ""))
+    problems = tuple(_shrunk(name, threshold, calibrated, worst, best, by))
+    return Standing(slug, name, calibrated, worst, best, by, problems)
+
+
+def _shrunk(
+    name: str, threshold: Threshold, found: Calibrated, worst: float | None, best: float | None, by: str
+) -> Iterator[str]:
+    limit = f"{name}: {threshold.direction.replace('_', ' ')} {found.required:g} is required"
+    if worst is None:
+        yield f"{limit}, but no measurement of the reference solution is taken from this threshold"
+    elif threshold.ahead(worst, found.required) < found.margin:
+        yield f"{limit}, and the reference solution reaches {worst:g}: nearer than the recorded margin {found.margin:g}"
+    if best is None:
+        yield f'{limit}, but no wrong solution that names it, CAUGHT_BY = ["{name}"], is measured by it'
+    elif threshold.ahead(found.required, best) < found.margin:
+        yield f"{limit}, and {by} reaches {best:g}: nearer than the recorded margin {found.margin:g}"

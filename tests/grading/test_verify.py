@@ -6,7 +6,8 @@ import pytest
 
 from netlens_core.grading.exercise import CheckSpec, CourseError, Exercise, ExerciseSheet
 from netlens_core.grading.grade import Check, Grade
-from netlens_core.grading.verify import Trial, _problems, trials
+from netlens_core.grading.trials import Trial, trials
+from netlens_core.grading.verify import _problems
 
 CHECKS = ("test_one", "test_two")
 EXERCISE = Exercise(
@@ -76,7 +77,7 @@ def root(tmp_path):
 
 
 def test_trials_are_reference_template_and_every_wrong_solution(root):
-    found = {trial.name: trial.loses for trial in trials("demo", EXERCISE, root)}
+    found = {trial.name: trial.loses for trial in trials("demo", EXERCISE, root, "efficientnet_lite0")}
     assert found == {"reference": frozenset(), "template": frozenset(CHECKS), "wrong/x": frozenset({"test_one"})}
 
 
@@ -87,16 +88,16 @@ def test_trials_are_reference_template_and_every_wrong_solution(root):
 def test_a_wrong_solution_must_name_what_it_loses(root, source):
     (root / "reference_solutions" / "demo" / "wrong" / "x.py").write_text(source)
     with pytest.raises(CourseError, match=r"x\.py"):
-        trials("demo", EXERCISE, root)
+        trials("demo", EXERCISE, root, "efficientnet_lite0")
 
 
 def test_an_exercise_without_wrong_solutions_is_not_tested(root):
     (root / "reference_solutions" / "demo" / "wrong" / "x.py").unlink()
     with pytest.raises(CourseError, match="nothing tests the grader"):
-        trials("demo", EXERCISE, root)
+        trials("demo", EXERCISE, root, "efficientnet_lite0")
 
 
 def test_a_course_file_is_never_run_to_read_it(root):
     path = root / "reference_solutions" / "demo" / "wrong" / "x.py"
     path.write_text('import sys; sys.exit(9)\nLOSES = ["test_one"]\n')
-    assert trials("demo", EXERCISE, root)[-1].loses == {"test_one"}
+    assert trials("demo", EXERCISE, root, "efficientnet_lite0")[-1].loses == {"test_one"}

@@ -1,0 +1,99 @@
+"""What commands that run submissions have in common: sandbox level, workers, the course, progress."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from netlens_core.commands.shared import err, out
+
+if TYPE_CHECKING:
+    from netlens_core.grading.course import Course
+
+
+class Level(StrEnum):
+    """How strongly submissions are locked in."""
+
+    full = "full"
+    reduced = "reduced"
+
+
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, max=256, help="Processes, each about 1.5 GB of memory; default: every core."),
+]
+LeastLevel = Annotated[
+    Level,
+    typer.Option("--sandbox", help="The least sandbox to accept; `netlens doctor` tells what works here."),
+]
+NoSandbox = Annotated[
+    bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
+]
+
+
+def cores() -> int:
+    """How many workers to use where nobody says."""
+    from netlens_core.grading.pool import usable_cores
+
+    return usable_cores()
+
+
+def usable_level(least: Level, no_sandbox: bool = False) -> str:
+    """The sandbox level to grade with. Raises CourseError where less works here than is wished."""
+    from netlens_core.grading.exercise import CourseError
+    from netlens_core.grading.sandbox import Sandbox
+
+    if no_sandbox:
+        err.print("No sandbox: submissions can read and change whatever you can.", style="bold yellow")
+        return "none"
+    best, reason = Sandbox.best_level()
+    if best == "full" or best == least.value:
+        return least.value
+    allowed = " Or accept less with --sandbox reduced." if best == "reduced" else ""
+    raise CourseError(f"the {least.value} sandbox does not work here: {reason}.{allowed}".replace("..", "."))
+
+
+def course_at(folder: Path | None) -> Course:
+    """The course in a folder, or the one that comes with netlens."""
+    from netlens_core.grading.course import Course
+
+    return Course(folder) if folder else Course.shipped()
+
+
+@contextlib.contextmanager
+def working(what: str, quiet: bool) -> Iterator[None]:
+    """Say on a terminal what is being done."""
+    if quiet or not err.is_terminal:
+        yield
+    else:
+        with err.status(f"{what}…"):
+            yield
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """On a terminal, a bar; `told("ada · noise: 10/10")` moves it on by one. Lines printed meanwhile stay above it."""
+    from netlens_core.grading.plain_text import plain
+
+    if quiet or not total or not err.is_terminal:
+        yield lambda last: None
+        return
+    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    columns += [TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[last]}")]
+    with Progress(*columns, console=err, redirect_stdout=out.is_terminal) as bar:
+        task = bar.add_task("", total=total, last="")
+        yield lambda last: bar.update(task, advance=1, last=escape(plain(last, 200)))

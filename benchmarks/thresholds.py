@@ -2,8 +2,8 @@
 
     python benchmarks/thresholds.py adversarial --flowers 20 [--json]
 
-Runs the reference and every wrong solution over many students' flowers, through the exercise's own grader, but without
-the sandbox: it executes the course's own solutions in this process, so never give it a student's file.
+Runs the reference and every wrong solution over many students' flowers, through the exercise's own grader, as `netlens
+calibrate` does; what an earlier run graded is not graded again.
 For each measurement: what is required, the reference's worst value, and the nearest value of a wrong solution that the
 measurement rejects. Also tells where a solution's grade is not the one that it names.
 """
@@ -13,22 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
-from netlens_core.grading.course import Course, cache_folder
-from netlens_core.grading.exercise import Exercise
+from netlens_core.grading.calibration import runs, tried
+from netlens_core.grading.course import Course
 from netlens_core.grading.grade import Check, Measurement
-from netlens_core.grading.inputs import with_materials
-from netlens_core.grading.trusted import Judges, judged, ran
-from netlens_core.grading.verify import Trial, trials
-
-NOISES = 3  # forging takes long: so many different ones are spread over the flowers
+from netlens_core.grading.pool import usable_cores
+from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.trials import TEMPLATE, Trial
 
 
 @dataclass
@@ -71,33 +66,23 @@ def _short_of(required: Measurement, value: float | str) -> float:
 
 def survey(course: Course, slug: str, flowers: int, only: str) -> tuple[dict[tuple[str, str], Seen], list[str]]:
     """Every measurement over the flowers, by check and name; and where grades are not as named."""
-    judges = Judges.load(course.sheet.networks.target, course.sheet.networks.jury)
+    level, _ = Sandbox.best_level()
+
+    def chosen(trial: Trial) -> bool:
+        return only in trial.name and trial.name != TEMPLATE
+
+    planned = runs(course, slug, flowers, level, among=chosen)
     seen: dict[tuple[str, str], Seen] = {}
     problems = []
-    for number in range(flowers):
-        exercise, seed = _variant(course, slug, number)
-        for trial in trials(slug, exercise, course.root(slug)):
-            if only not in trial.name or trial.name == "template":
-                continue
-            with ran(trial.data, trial.file, exercise, seed) as names:
-                checks, _ = judged(exercise, names, judges, seed)
-            problems += [f"flower {number}, {trial.name}: {problem}" for problem in _problems(trial, checks.values())]
-            for check in checks.values():
-                for measurement in check.measurements:
-                    kept = seen.setdefault((check.name, measurement.name), Seen(measurement))
-                    kept.values.setdefault(trial.name, []).append(measurement.value)
-        print(f"flower {number + 1} of {flowers}, {len(problems)} problems", file=sys.stderr, flush=True)
+    done = sorted(tried(planned, usable_cores()), key=lambda one: (one.number, one.trial.name))
+    for one in done:
+        found = _problems(one.trial, one.grade.checks)
+        problems += [f"flower {one.number}, {one.trial.name}: {problem}" for problem in found]
+        for check in one.grade.checks:
+            for measurement in check.measurements:
+                kept = seen.setdefault((check.name, measurement.name), Seen(measurement))
+                kept.values.setdefault(one.trial.name, []).append(measurement.value)
     return seen, problems
-
-
-def _variant(course: Course, slug: str, number: int) -> tuple[Exercise, int]:
-    """The exercise with another student's flower, other hidden flowers and every third time the same noise."""
-    exercise = replace(course.exercise(slug), materials={})
-    noisy = any(spec.draw == "noise" and spec.whose == "hidden" for spec in exercise.sheet.inputs.values())
-    secret = f"thresholds {number % NOISES if noisy else number}"
-    course_seed = course.sheet.seed + number % NOISES
-    made = with_materials(exercise, course_seed, secret, course.forging_networks(), cache_folder() / "thresholds")
-    return made, course.seed(f"thresholds {number}", slug)
 
 
 def _problems(trial: Trial, checks: Iterable[Check]) -> Iterator[str]:
@@ -136,7 +121,6 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only solutions whose name contains this")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     seen, problems = survey(Course.shipped(), options.slug, options.flowers, options.only)
     table = rows(seen)
     if options.json:

@@ -49,31 +49,31 @@ def same_activations(submission, expect):
 @check(points=2)
 def test_third_convolution(same_activations, network, flower):
     """The activations of the third convolution, for your flower."""
-    same_activations(network, flower, "your flower")
+    same_activations(network, flower, of="your flower")
 
 
 @check(points=2)
 def test_other_sizes(same_activations, network, inputs):
     """The same for images of any size: as they are, not resized."""
-    same_activations(network, inputs["hidden_small"], "smaller flower")
-    same_activations(network, inputs["hidden_large"], "larger flower")
-    same_activations(network, inputs["hidden_large"][:, :, 100:260], "image that is higher than wide")
+    same_activations(network, inputs["hidden_small"], of="smaller flower")
+    same_activations(network, inputs["hidden_large"], of="larger flower")
+    same_activations(network, inputs["hidden_large"][:, :, 100:260], of="image that is higher than wide")
 
 
 @check(points=2)
 def test_other_networks(same_activations, networks, inputs):
     """The same for networks that you have not seen."""
     image = inputs["hidden_large"][:, 50:274, 50:274]
-    same_activations(networks["in_place"], image, "network in which ReLUs work in place")
-    same_activations(networks[inputs["hidden_network"]], image, "another network")
+    same_activations(networks["in_place"], image, of="network in which ReLUs work in place")
+    same_activations(networks[inputs["hidden_network"]], image, of="another network")
 
 
-@check(points=2)
-def test_montage_shows_every_channel(submission, network, networks, flower, expect, figure):
-    """Your montage shows every channel once, as a tile of its own, in a picture that is about square."""
-    figure("flower.png", flower)
-    for known, of in ((network, "activations of the network"), (networks["in_place"], "other activations")):
-        activations = evened(known.activations(flower, convolution(known, 3)))
+@pytest.fixture
+def montage_of(submission, flower, expect, figure):
+    """`montage_of(network, of)`: measures what the student's montage shows of a network's activations."""
+
+    def measure(network, of):
+        activations = evened(network.activations(flower, convolution(network, 3)))
         picture = submission.montage(activations)
         figure("your montage", picture)
         spread = picture[0].numel() / activations.numel()
@@ -82,6 +82,16 @@ def test_montage_shows_every_channel(submission, network, networks, flower, expe
         if spread <= SPREAD:
             seen = share_of_channels_seen(find_tiles(picture, activations), activations)
             expect("share of the channels that are seen", seen, of=of, **SEEN)
+
+    return measure
+
+
+@check(points=2)
+def test_montage_shows_every_channel(montage_of, network, networks, flower, figure):
+    """Your montage shows every channel once, as a tile of its own, in a picture that is about square."""
+    figure("flower.png", flower)
+    montage_of(network, of="activations of the network")
+    montage_of(networks["in_place"], of="other activations")
 
 
 @check(points=2, after=test_montage_shows_every_channel)

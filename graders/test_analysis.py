@@ -69,13 +69,13 @@ def test_learnables(classic, expect):
 def test_other_sizes(same_table, network, networks, inputs):
     """The table for another size of image, also of the course's network."""
     size = int(inputs["hidden_size"])
-    same_table(networks["classic"], size, "SqueezeNet")
-    same_table(network, size, "the course's network")
+    same_table(networks["classic"], size, of="SqueezeNet")
+    same_table(network, size, of="the course's network")
 
 
 @check(points=2)
 def test_other_networks(same_table, networks, inputs):
     """The table of networks that you have not seen."""
     size = int(inputs["hidden_size"])
-    same_table(networks["residual"], size, "network with shortcuts")
-    same_table(networks[inputs["hidden_network"]], size, "another network")
+    same_table(networks["residual"], size, of="network with shortcuts")
+    same_table(networks[inputs["hidden_network"]], size, of="another network")

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError, __version__, commands
+from netlens_core.commands.answers import answers, mark
 from netlens_core.commands.calibrate import calibrate
 from netlens_core.commands.check import check
 from netlens_core.commands.grading import (
@@ -28,8 +29,10 @@ from netlens_core.commands.grading import (
     working,
 )
 from netlens_core.commands.inputs import inputs
+from netlens_core.commands.new_exercise import new_exercise
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
 from netlens_core.commands.verify import verify
+from netlens_core.languages import speaking
 
 if TYPE_CHECKING:
     from netlens_core.grading.grade import Grade
@@ -150,7 +153,7 @@ def grade(
     level = usable_level(sandbox, no_sandbox)
     opened = Course(course)
     with working_alone(opened, waiting=_told_to_wait):
-        with working("Preparing exercises", quiet=as_json):
+        with working("Preparing exercises (the first time, noise is forged: half a minute each)", quiet=as_json):
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         if student and not book.entries:
@@ -215,7 +218,8 @@ def _print_class(book: Gradebook, page: Path, new: int) -> None:
     from netlens_core.grading.tables import class_table
 
     works = book.works()
-    out.print(class_table(works, book.maximum()))
+    with speaking(book.course.catalog()):
+        out.print(class_table(works, book.maximum()))
     waiting = sum(check.status == "needs_manual_grade" for work in works for check in work.grade.checks)
     known = len(works) - new
     out.print(f"{len(works)} submissions: {new} graded now, {known} known from before. Sandbox: {book.sandbox}.")
@@ -244,14 +248,17 @@ def grade_file(
 
     level = usable_level(sandbox, no_sandbox)
     with working(f"Grading {file.name}", quiet=as_json):
-        result = grade_one(course_at(course), file, exercise, student, level)
+        opened = course_at(course)
+        result = grade_one(opened, file, exercise, student, level)
     if report:
         work = GradedWork(student, result, result.pictures.__getitem__, result.seconds)
-        write_atomically(report, render_student(student, [work], exercise).encode())
+        with speaking(opened.catalog()):
+            write_atomically(report, render_student(student, [work], exercise).encode())
     if as_json:
         print_json(grade_json(result, student, result.seconds))
     else:
-        out.print(grade_table(result))
+        with speaking(opened.catalog()):
+            out.print(grade_table(result))
         if report:
             out.print(Text(f"Report: {report}"), soft_wrap=True)
 
@@ -280,6 +287,9 @@ def release(
         Path | None, typer.Option("--students", help="Those of all in this file: an ID a line, or a CSV with a column.")
     ] = None,
     column: Annotated[str | None, typer.Option("--column", help="The heading of that column.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="The notebooks' language, such as cs; default: the course's.")
+    ] = None,
 ) -> None:
     """Student notebooks and their inputs, into COURSE/release."""
     from netlens_core.grading.course import Course
@@ -287,8 +297,9 @@ def release(
     from netlens_core.grading.students import read_students
 
     everyone = [*(student or []), *(read_students(students, column) if students else [])]
+    opened = Course(course)
     with working("Making notebooks and inputs", quiet=False):
-        written = write_release(Course(course), everyone)
+        written = write_release(opened.in_language(language or opened.sheet.language), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)
 
@@ -303,8 +314,11 @@ def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it
 
 app.command()(verify)
 app.command()(calibrate)
+app.command("new-exercise")(new_exercise)
 app.command()(check)
 app.command()(inputs)
+app.command()(answers)
+app.command()(mark)
 commands.register(app)
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json
+from netlens_core.commands.shared import DONE, FAILED, AsJson, Language, err, out, print_json
+from netlens_core.languages import speaking, translate
 
 if TYPE_CHECKING:
     from netlens_core.grading.self_check import SelfCheck
@@ -22,6 +23,7 @@ def check(
         Path | None, typer.Option("--output", "-o", help="A folder for pictures and the notebook as it ran.")
     ] = None,
     course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Check your own notebook before you hand it in: the public checks, with pictures. Works on every system.
@@ -36,16 +38,17 @@ def check(
 
     opened = Course(course) if course else Course.shipped()
     if as_json or not err.is_terminal:
-        found = self_check(opened, notebook, exercise)
+        found = self_check(opened, notebook, exercise, language)
     else:
-        with err.status(f"Running {notebook.name}…"):
-            found = self_check(opened, notebook, exercise)
+        with err.status(f"{notebook.name}…"):
+            found = self_check(opened, notebook, exercise, language)
     folder = output or notebook.with_name(f"{notebook.stem}-check")
     pictures = _written(found, folder)
     if as_json:
         print_json(_as_json(found, pictures))
     else:
-        _print(found, folder)
+        with speaking(found.language):
+            _print(found, folder)
     raise typer.Exit(DONE if found.passed else FAILED)
 
 
@@ -66,6 +69,7 @@ def _written(found: SelfCheck, folder: Path) -> dict[str, list[str]]:
 def _as_json(found: SelfCheck, pictures: dict[str, list[str]]) -> dict[str, object]:
     return {
         "exercise": found.exercise,
+        "language": found.language,
         "passed": found.passed,
         "message": found.message,
         "notes": list(found.notes),
@@ -85,18 +89,19 @@ def _as_json(found: SelfCheck, pictures: dict[str, list[str]]) -> dict[str, obje
 
 
 def _print(found: SelfCheck, folder: Path) -> None:
-    table = Table(title=Text(f"{found.title}: your own check"), title_justify="left", title_style="bold")
-    table.add_column("Check", overflow="fold", ratio=2)
-    table.add_column("How it went", overflow="fold", ratio=3)
+    title = translate("{exercise}: your own check", exercise=found.title)
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    table.add_column(translate("Check"), overflow="fold", ratio=2)
+    table.add_column(translate("How it went"), overflow="fold", ratio=3)
     for check in found.checks:
         symbol = Text("✓ ", "green") if check.passed else Text("✗ ", "red")
-        table.add_row(Text(check.title or check.name), symbol + Text(check.message or "as it should be"))
+        table.add_row(Text(check.title or check.name), symbol + Text(check.message or translate("as it should be")))
     out.print(table)
     for note in found.notes:
         out.print(Text(note), style="yellow")
     for number, error in found.errors:
-        out.print(Text(f"Cell {number}: {error}"), style="red")
+        out.print(Text(translate("Cell {number}: {error}", number=number, error=error)), style="red")
     if found.message:
         out.print(Text(found.message), style="red")
-    out.print(Text(f"Pictures and the notebook as it ran: {folder}"), soft_wrap=True)
-    out.print("These checks are public; grading looks at more images, and at answers.", style="dim")
+    out.print(Text(translate("Pictures and the notebook as it ran: {folder}", folder=folder)), soft_wrap=True)
+    out.print(translate("These checks are public; grading looks at more images, and at answers."), style="dim")

@@ -25,6 +25,10 @@ err = Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NetworkName = Annotated[str, typer.Option("--network", "-n", help="A network of `netlens networks`.")]
 Device = Annotated[str, typer.Option("--device", help='"auto" takes CUDA where there is one; or cpu, cuda, cuda:1 …')]
+Language = Annotated[
+    str | None,
+    typer.Option("--language", help="The language to speak, such as cs; default: the notebook's, or the course's."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same picture.")]
 Picture = Annotated[
     str,

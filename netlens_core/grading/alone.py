@@ -23,7 +23,7 @@ def working_alone(course: Course, waiting: Callable[[], None]) -> Iterator[None]
     with (course.hidden_folder / "lock").open("ab") as lock:
         _take(lock.fileno(), waiting)
         for folder in (
-            *(course.hidden_folder / name for name in ("grades", "pictures", "notebooks")),
+            *(course.hidden_folder / name for name in ("grades", "pictures", "notebooks", "marks")),
             course.folder / "grades",
             course.folder / "reports",
         ):

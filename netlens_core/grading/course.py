@@ -10,6 +10,7 @@ reports/  grades/                      views of the grades, rebuilt at will
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -24,10 +25,20 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import netlens_core
-from netlens_core.grading.exercise import CourseError, Exercise, ExerciseSheet, read_exercise, read_yaml
+from netlens_core.grading.exercise import (
+    CourseError,
+    Exercise,
+    ExerciseSheet,
+    catalog_path,
+    in_language,
+    read_exercise,
+    read_yaml,
+)
 from netlens_core.grading.inputs import CourseNetworks, with_materials
+from netlens_core.grading.marks import Marks
 from netlens_core.grading.store import Store, write_atomically, write_once
 from netlens_core.grading.thresholds import Threshold, read_thresholds, requirements, thresholds_path
+from netlens_core.languages import ENGLISH, Catalog, known_language, own_catalog, read_catalog
 from netlens_core.own_inputs import student_seed
 
 
@@ -46,10 +57,15 @@ class CourseSheet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str = Field(min_length=1, max_length=200)
-    language: str = "en"
+    language: str = ENGLISH.language
     seed: int = Field(ge=0, lt=1 << 63)
     networks: NetworkNames
     exercises: list[str] = Field(min_length=1)
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str) -> str:
+        return known_language(value)
 
     @field_validator("exercises")
     @classmethod
@@ -113,6 +129,11 @@ class Course:
         """The grades."""
         return Store(self.hidden_folder)
 
+    @property
+    def marks(self) -> Marks:
+        """What people gave for written answers."""
+        return Marks(self.hidden_folder)
+
     @cached_property
     def secret(self) -> str:
         """What hidden inputs derive from; made at the first use and never handed out."""
@@ -168,10 +189,11 @@ class Course:
         """As `exercise`, its inputs not yet made."""
         self.refuse_unknown(slug)
         root = self.root(slug)
-        return replace(
+        exercise = replace(
             read_exercise(slug, root / "assignments", root / "graders"),
             thresholds=self.thresholds(slug) if thresholds is None else thresholds,
         )
+        return in_language(exercise, self.catalog(slug))
 
     def refuse_unknown(self, slug: str) -> None:
         """Raises CourseError for an exercise that the course does not have."""
@@ -182,6 +204,7 @@ class Course:
 
     def exercise_sheet(self, slug: str) -> ExerciseSheet:
         """What stands in an exercise's `exercise.yaml`; needs no networks. Raises CourseError."""
+        self.refuse_unknown(slug)
         return read_yaml(self.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
 
     def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
@@ -208,6 +231,21 @@ class Course:
         networks = self.sheet.networks.model_copy(update={"target": target})
         other.sheet = self.sheet.model_copy(update={"networks": networks})
         return other
+
+    def in_language(self, language: str) -> Course:
+        """The same course in another language. Raises LanguageError for one that netlens does not speak."""
+        other = copy.copy(self)
+        other.sheet = self.sheet.model_copy(update={"language": known_language(language)})
+        return other
+
+    def catalog(self, slug: str | None = None) -> Catalog:
+        """What netlens says in the course's language, and what one exercise says. Raises LanguageError."""
+        language = self.sheet.language
+        own = own_catalog(language)
+        if slug is None or language == ENGLISH.language:
+            return own
+        path = catalog_path(self.root(slug) / "assignments", slug, language)
+        return own | read_catalog(path, language) if path.is_file() else own
 
     def forging_networks(self) -> CourseNetworks:
         """The networks that noise is forged with."""

@@ -52,11 +52,18 @@ class FigureNote(_Plain):
     seen_by: list[Sight] = Field(default_factory=list)
 
 
+class PersonsMark(_Plain):
+    """That a person gave a check its points, with what they said; `outdated` where the answer changed since."""
+
+    comment: str = ""
+    outdated: bool = False
+
+
 class Check(_Plain):
     """One graded property of a submission. `message` tells in words what was wrong, empty where nothing was.
 
     `fault` holds what the course staff must know where the grader itself failed; students do not see it.
-    `answer` is the written answer that a person marks.
+    `answer` is the written answer that a person marks, `mark` is theirs where they did; grades in the store have none.
     """
 
     name: str
@@ -67,6 +74,7 @@ class Check(_Plain):
     message: str = ""
     fault: str = ""
     answer: str = ""
+    mark: PersonsMark | None = None
     measurements: list[Measurement] = Field(default_factory=list)
     figures: list[str] = Field(default_factory=list)
 
@@ -111,3 +119,8 @@ class Grade(_Plain):
     def needs_manual_grade(self) -> bool:
         """Whether a person still has to look at a check."""
         return any(check.status == "needs_manual_grade" for check in self.checks)
+
+    @property
+    def marked_before_it_changed(self) -> bool:
+        """Whether a person marked an answer that was another one then."""
+        return any(check.mark is not None and check.mark.outdated for check in self.checks)

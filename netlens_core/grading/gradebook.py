@@ -17,10 +17,12 @@ from netlens_core.grading.course import Course, HandedIn
 from netlens_core.grading.exercise import Networks
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.intake import find_submission_file, read_submission_file
+from netlens_core.grading.marks import with_marks
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.report import GradedWork, write_reports
 from netlens_core.grading.store import grade_key, write_atomically
 from netlens_core.grading.unrun import refused
+from netlens_core.languages import speaking, translate
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Gradebook:
     def _entry(self, handed_in: HandedIn) -> Entry:
         exercise = self.exercises[handed_in.slug]
         seed = self.course.seed(handed_in.student, handed_in.slug)
-        data, _, refusal = _handed_in(handed_in.folder, handed_in.slug)
+        with speaking(exercise.catalog):
+            data, _, refusal = _handed_in(handed_in.folder, handed_in.slug)
         sha256 = hashlib.sha256(data or refusal.encode()).hexdigest()
         work = Work(
             label=f"{handed_in.student} · {handed_in.slug}",
@@ -89,9 +92,10 @@ class Gradebook:
             yield entry, grade
 
     def graded(self) -> list[tuple[Entry, Grade]]:
-        """Every entry that has a grade, with it."""
+        """Every entry that has a grade, with it, as people marked it."""
+        marks = self.course.marks.read()
         found = ((entry, self.course.store.read(entry.key)) for entry in self.entries)
-        return [(entry, grade) for entry, grade in found if grade is not None]
+        return [(entry, with_marks(grade, entry.student, marks)) for entry, grade in found if grade is not None]
 
     def works(self) -> list[GradedWork]:
         """The grades as reports want them."""
@@ -112,7 +116,9 @@ class Gradebook:
             content = grade_json(grade, entry.student, self.course.store.seconds(entry.key))
             path = self.course.folder / "grades" / entry.student / f"{entry.slug}.json"
             write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
-        return write_reports(self.works(), self.course.sheet.title, self.course.folder / "reports", self.maximum())
+        with speaking(self.course.catalog()):
+            title = translate(self.course.sheet.title)
+            return write_reports(self.works(), title, self.course.folder / "reports", self.maximum())
 
     def maximum(self) -> dict[str, float]:
         """Exercise -> the most points that it gives."""

@@ -6,6 +6,7 @@ Needs no sandbox, no networks but what the notebook itself loads, and works on e
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
+from netlens_core.languages import ENGLISH, known_languages, speaking, spoken, translate
 
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
 
@@ -55,6 +57,7 @@ class SelfCheck:
         message: how the run as a whole ended, where that was early.
         notes: what was repaired in the file.
         notebook: the notebook as it ran, with all outputs.
+        language: in which all this is said.
     """
 
     exercise: str
@@ -64,6 +67,7 @@ class SelfCheck:
     message: str
     notes: tuple[str, ...]
     notebook: bytes
+    language: str
 
     @property
     def passed(self) -> bool:
@@ -71,16 +75,39 @@ class SelfCheck:
         return not self.message and all(check.passed for check in self.checks)
 
 
-def self_check(course: Course, file: Path, slug: str | None = None) -> SelfCheck:
+def self_check(course: Course, file: Path, slug: str | None = None, language: str | None = None) -> SelfCheck:
     """Run a notebook (or Python file) with the public checks of its exercise.
 
-    `slug` is by default the file's name. Raises CourseError for a file that cannot be taken, an unknown exercise, or a
-    picture that is missing beside the notebook.
+    `slug` is by default the file's name, `language` that of the notebook, or else of the course. Raises CourseError for
+    a file that cannot be taken, an unknown exercise, or a picture that is missing beside the notebook; LanguageError
+    for a language that netlens does not speak.
     """
     slug = slug or file.stem
-    if slug not in course.sheet.exercises:
-        known = ", ".join(course.sheet.exercises)
-        raise CourseError(f"{slug!r} is no exercise: name one with --exercise; there are {known}")
+    course = course.in_language(language or _written_in(file) or course.sheet.language)
+    with speaking(course.catalog()):
+        if slug not in course.sheet.exercises:
+            known = ", ".join(course.sheet.exercises)
+            told = translate(
+                "{name} is no exercise: name one with --exercise; there are {known}", name=repr(slug), known=known
+            )
+            raise CourseError(told)
+    with speaking(course.catalog(slug)):
+        return _checked(course, file, slug)
+
+
+def _written_in(file: Path) -> str | None:
+    """The language that a notebook was released in; None where it does not say so, or that is none of ours."""
+    data = read_submission_file(file)
+    if isinstance(data, str) or file.suffix != ".ipynb":
+        return None
+    try:
+        language = json.loads(data)["metadata"]["netlens"]["language"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return language if language in known_languages() else None
+
+
+def _checked(course: Course, file: Path, slug: str) -> SelfCheck:
     data = read_submission_file(file)
     if isinstance(data, str):
         raise CourseError(data)
@@ -97,7 +124,7 @@ def self_check(course: Course, file: Path, slug: str | None = None) -> SelfCheck
     ran = list(zip(whole.code_cells, [*runs, *[None] * len(sources)], strict=False))
     return SelfCheck(
         exercise=slug,
-        title=sheet.title,
+        title=translate(sheet.title),
         checks=tuple(template.judged(ran, message)),
         errors=tuple(
             (number, run.error)
@@ -107,11 +134,15 @@ def self_check(course: Course, file: Path, slug: str | None = None) -> SelfCheck
         message=message,
         notes=submission.notes,
         notebook=executed_notebook(whole, runs),
+        language=spoken(),
     )
 
 
 class _Template:
-    """The locked cells of a template: what students build on, and the public checks with the headings above them."""
+    """The locked cells of a template: what students build on, and the public checks with the headings above them.
+
+    Headings are in the language that is spoken, where the template is written in it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.given: dict[str, str] = {}
@@ -121,7 +152,11 @@ class _Template:
             cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells
         except OSError as error:
             raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+        written = {cell.metadata.get("lang") for cell in cells}
+        language = spoken() if spoken() in written else ENGLISH.language
         for cell in cells:
+            if cell.metadata.get("lang", language) != language:
+                continue
             if cell.cell_type == "markdown":
                 heading = next(
                     (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")), heading
@@ -129,7 +164,7 @@ class _Template:
             about: dict[str, Any] = cell.metadata.get("nbgrader", {})
             if cell.cell_type == "code" and about.get("locked"):
                 if about.get("grade"):
-                    self.checks[about["grade_id"]] = heading.removeprefix("Check: "), cell.source
+                    self.checks[about["grade_id"]] = _title(heading), cell.source
                 else:
                     self.given[about["grade_id"]] = cell.source
 
@@ -147,9 +182,13 @@ class _Template:
         return [_judged(name, title, by_name.get(name), ended) for name, (title, _) in self.checks.items()]
 
 
+def _title(heading: str) -> str:
+    return heading.removeprefix("Check:").removeprefix(translate("Check:")).strip()
+
+
 def _judged(name: str, title: str, run: CellRun | None, ended: str) -> PublicCheck:
     if run is None:
-        return PublicCheck(name, title, False, f"Not reached. {ended}".strip(), "", ())
+        return PublicCheck(name, title, False, translate("Not reached. {reason}", reason=ended).strip(), "", ())
     printed = "".join(str(output["text"]) for output in run.outputs if output["output_type"] == "stream")
     pictures = [output["data"].get("image/png") for output in run.outputs if "data" in output]
     message = (run.error or "").removeprefix("AssertionError: ")
@@ -171,5 +210,8 @@ def _pictures(sheet: ExerciseSheet, folder: Path) -> dict[str, bytes]:
             with (folder / name).open("rb") as file:
                 found[name] = file.read(MAX_FILE)
         except OSError:
-            raise CourseError(f"{name} is missing beside the notebook: put it into {folder.resolve()}") from None
+            told = translate(
+                "{name} is missing beside the notebook: put it into {folder}", name=name, folder=folder.resolve()
+            )
+            raise CourseError(told) from None
     return found

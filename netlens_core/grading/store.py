@@ -33,6 +33,10 @@ _VIEWS_ONLY = (
     "grading/tables.py",
     "grading/doctor.py",
     "grading/sample.py",
+    "grading/answers.py",
+    "grading/marks.py",
+    "grading/spreadsheets.py",
+    "grading/students.py",
 )
 
 

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.spreadsheets import read_table
 from netlens_core.own_inputs import InputsError, student_id
 
-MOST_BYTES = 8 << 20
 # Headings that platforms use, the surest first.
 HEADINGS = ("student", "student id", "student_id", "id", "id number", "username", "login", "sis login id", "sid")
-
-
-def read_table(path: Path) -> list[list[str]]:
-    """The rows of a CSV file, whatever it separates cells with: comma, semicolon or tab.
-
-    Raises CourseError for a file that cannot be read, is too large or no UTF-8 text.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
-    try:
-        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeDecodeError:
-        raise CourseError(f'{path} is not UTF-8: in the spreadsheet, save it as "CSV UTF-8"') from None
-    heading = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(",;\t", key=heading.count)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise CourseError(f"{path} is no table: {error}") from None
 
 
 def read_students(path: Path, column: str | None = None) -> list[str]:

@@ -86,6 +86,8 @@ def _note(grade: Grade) -> Text:
     if waiting:
         said = ngettext("{count} check waits for a person", "{count} checks wait for a person", waiting)
         notes.append(Text(said, "magenta"))
+    if grade.marked_before_it_changed:
+        notes.append(Text(translate("an answer changed since it was marked"), "magenta"))
     if grade.status != "graded" and grade.message:
         notes.append(_line(grade.message, 160))
     return Text("; ").join(notes)
@@ -100,6 +102,10 @@ def _how_it_went(check: Check, message: str) -> Text:
         lines.append(_line(f"{_SYMBOLS[met][0]} {line}", 400))
     if message:
         lines.append(_block(message, 1000))
+    if check.mark is not None:
+        lines.append(_line(translate("marked by a person"), 100, "dim"))
+        lines += [_block(check.mark.comment, 1000)] if check.mark.comment else []
+        lines += [Text(translate("The answer changed since it was marked."), "magenta")] if check.mark.outdated else []
     if check.fault:
         last = check.fault.strip().splitlines()[-1:]
         lines.append(_line(translate("fault of the grader: {error}", error="".join(last)), 400, "red"))

@@ -48,7 +48,7 @@ def template_notebook(path: Path, language: str = DEFAULT_LANGUAGE) -> bytes:
         raise CourseError(f"{path} is not written in {language!r}: it has {', '.join(sorted(known))}")
     notebook = read_percent(path)
     notebook.cells = [cell for cell in notebook.cells if cell.metadata.pop("lang", language) == language]
-    return _as_bytes(notebook)
+    return _as_bytes(notebook, language)
 
 
 def about_network(source: bytes, target: str) -> bytes:
@@ -72,20 +72,21 @@ def solved_notebook(template: Path, solution: Path) -> bytes:
             cell.source = solved.pop(_grade_id(cell), cell.source)
     if solved:
         raise CourseError(f"{solution}: {template} has no solution cell {', '.join(map(repr, solved))}")
-    return _as_bytes(notebook)
+    return _as_bytes(notebook, language)
 
 
 def _grade_id(cell: NotebookNode) -> Any:
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
-def _as_bytes(notebook: NotebookNode) -> bytes:
+def _as_bytes(notebook: NotebookNode, language: str) -> bytes:
     for number, cell in enumerate(notebook.cells, 1):
         cell["id"] = _grade_id(cell) or f"cell-{number:03d}"
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
+            "netlens": {"language": language},  # in which `netlens check` speaks
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5

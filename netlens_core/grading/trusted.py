@@ -57,8 +57,7 @@ class TrustedSession:
         """Call a function; what it raises becomes an outcome."""
         found = self.names.get(function)
         if not callable(found):
-            told = translate("{what} is missing: define it at the top level of the notebook.", what=f"`{function}`")
-            return Outcome("missing", message=told)
+            return _missing(function)
         threads = torch.get_num_threads()
         reseed(seed)
         try:
@@ -75,7 +74,12 @@ class TrustedSession:
 
     def variable(self, name: str) -> Outcome:
         """A variable's value."""
-        return Outcome("ok", self.names[name]) if name in self.names else Outcome("missing", message=f"no `{name}`")
+        return Outcome("ok", self.names[name]) if name in self.names else _missing(name)
+
+
+def _missing(name: str) -> Outcome:
+    told = translate("{what} is missing: define it at the top level of the notebook.", what=f"`{name}`")
+    return Outcome("missing", message=told)
 
 
 def _received(value: Any) -> Any:

@@ -186,17 +186,36 @@ def nearest_distances(images: Tensor, references: Tensor, shift: int = 1) -> Ten
 
     Raises ValueError for shapes that differ.
     """
+    return _shifted_distances(images, references, shift).min(1).values
+
+
+def relative_nearest_distance(images: Tensor, references: Tensor, others: int = 9, shift: int = 1) -> float:
+    """Median over images of the distance to the nearest reference, over the mean of those to the `others` next ones.
+
+    An image that was made from one reference is much nearer to it than to the next ones, noise or not; a new one is
+    about as near to several. Compare with what held-out images get. Raises ValueError as `nearest_distances`, and for
+    too few references. Source: Carlini et al., Extracting Training Data from Diffusion Models, 2023
+    (https://arxiv.org/abs/2301.13188).
+    """
+    if len(references) <= others:
+        raise ValueError(f"{len(references)} images are too few: more than {others} are needed")
+    nearest = _shifted_distances(images, references, shift).topk(others + 1, dim=1, largest=False).values
+    return float((nearest[:, 0] / nearest[:, 1:].mean(1).clamp(min=1e-12)).median())
+
+
+def _shifted_distances(images: Tensor, references: Tensor, shift: int) -> Tensor:
+    """Distances (N, M), each the least over all shifts of the reference."""
     if images.dim() != 4 or images.shape[1:] != references.shape[1:] or not len(references):
         raise ValueError(f"the images differ in shape: {tuple(images.shape)} and {tuple(references.shape)}")
     height, width = references.shape[-2:]
     wide = functional.pad(references, (shift,) * 4, mode="replicate") if shift else references
     points = images.flatten(1)
-    nearest = torch.full((len(images),), torch.inf, device=images.device)
+    least = torch.full((len(images), len(references)), torch.inf, device=images.device)
     for top in range(2 * shift + 1):
         for left in range(2 * shift + 1):
             shifted = wide[..., top : top + height, left : left + width].flatten(1)
-            nearest = torch.minimum(nearest, torch.cdist(points, shifted).min(1).values)
-    return nearest
+            least = torch.minimum(least, torch.cdist(points, shifted))
+    return least
 
 
 # -- help ------------------------------------------------------------------------------------------------

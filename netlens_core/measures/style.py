@@ -4,6 +4,7 @@
     sliced_wasserstein(image, style)                # as its patches are, no network needed
     content_distance(network, image, content)       # what is where, as a network sees it
     luminance_correlation(image, content)           # light and dark, out of focus
+    explained_by_pixels(image, content, style)      # whether it is no more than a change of colours, or a mix
 
 All but the differentiable parts (`gram`, `style_loss`, `content_loss`) judge the 8-bit pixels that a viewer would see.
 
@@ -204,6 +205,33 @@ def _quantiles(values: Tensor, count: int = 2048) -> Tensor:
     """Values (K, N) sorted along N, and of those as many as are asked for, evenly: (K, count)."""
     places = torch.linspace(0, values.shape[1] - 1, count, device=values.device).round().long()
     return values.sort(dim=1).values[:, places]
+
+
+# -- as a formula for single pixels sees it ---------------------------------------------------------------
+
+
+def explained_by_pixels(image: Tensor, content: Tensor, style: Tensor) -> float:
+    """Share in [0, 1] of the image's variance that the colours of content and style at the same pixel account for.
+
+    By the best cubic polynomial of the content's colour plus a linear one of the style's: near 1 for changes of
+    colour, mixes and cut-outs, whatever they do to a network's features.
+
+    Args:
+        image, content, style: (3, H, W) in [0, 1], of one size, at least 32 px.
+
+    A constant image is explained: 1. Raises ValueError for other shapes.
+    """
+    first, second = _pair(image, content)
+    third = _pair(image, style)[1]
+    wanted, (red, green, blue) = first.flatten(1).double().T, second.flatten(1).double()
+    squares = [red * red, green * green, blue * blue, red * green, red * blue, green * blue]
+    terms = [torch.ones_like(red), red, green, blue, *squares, red**3, green**3, blue**3]
+    known = torch.stack([*terms, *third.flatten(1).double()], dim=1)
+    # Terms may depend on each other (a grey picture), so by eigenvectors rather than by lstsq, which needs full rank.
+    products = known.T @ known
+    missed = wanted - known @ (torch.linalg.pinv(products, hermitian=True) @ (known.T @ wanted))
+    spread = float((wanted - wanted.mean(dim=0)).square().sum())
+    return 1 - float(missed.square().sum()) / spread if spread > 1e-9 else 1.0
 
 
 # -- as the eye sees it ----------------------------------------------------------------------------------

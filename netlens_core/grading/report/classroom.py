@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netlens_core.grading.grade import Check, CheckStatus, Grade
@@ -65,8 +65,8 @@ class ExerciseSummary:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """Answers to a check that a person has to mark."""
+class Answers:
+    """Answers to a check that a person has to mark, or has marked."""
 
     title: str
     check: Check
@@ -124,7 +124,8 @@ def render_class(
         most_points=sum(most.values()),
         submissions=len(ordered),
         unran=[place for place in ordered if place.grade.status != "graded"],
-        waiting=_waiting(ordered, titles),
+        waiting=_answers(ordered, titles, _waits),
+        marked=_answers(ordered, titles, lambda check: check.mark is not None),
         faults=_faults(ordered, titles),
         galleries=_galleries(works, places, slugs, titles),
     )
@@ -160,13 +161,18 @@ def _summary(slug: str, title: str, max_points: float, places: list[Place]) -> E
     )
 
 
-def _waiting(places: list[Place], titles: Mapping[str, str]) -> list[Waiting]:
+def _waits(check: Check) -> bool:
+    """Whether a person has to look at an answer: for the first time, or once more since it changed."""
+    return (check.status == "needs_manual_grade" and not check.fault) or bool(check.mark and check.mark.outdated)
+
+
+def _answers(places: list[Place], titles: Mapping[str, str], wanted: Callable[[Check], bool]) -> list[Answers]:
     found: dict[tuple[str, str], list[tuple[Place, Check]]] = {}
     for place in places:
         for check in place.grade.checks:
-            if check.status == "needs_manual_grade" and not check.fault:
+            if wanted(check):
                 found.setdefault((place.grade.exercise, check.name), []).append((place, check))
-    return [Waiting(titles[slug], answers[0][1], answers) for (slug, _), answers in found.items()]
+    return [Answers(titles[slug], answers[0][1], answers) for (slug, _), answers in found.items()]
 
 
 def _faults(places: list[Place], titles: Mapping[str, str]) -> list[Fault]:

@@ -1,0 +1,56 @@
+"""Tables as spreadsheets read and write them: CSV, whose cells never become formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from netlens_core.grading.exercise import CourseError
+
+MOST_BYTES = 8 << 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also as wide as Chinese
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, whatever it separates cells with: comma, semicolon or tab.
+
+    Raises CourseError for a file that cannot be read, is too large or no UTF-8 text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
+    try:
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise CourseError(f'{path} is not UTF-8: in the spreadsheet, save it as "CSV UTF-8"') from None
+    heading = text.lstrip("\r\n").partition("\n")[0]
+    separator = max(",;\t", key=heading.count)
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise CourseError(f"{path} is no table: {error}") from None
+
+
+def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A table as CSV in UTF-8 with the mark by which spreadsheets know it; cells are text, whatever they hold."""
+    held = io.StringIO(newline="")
+    writer = csv.writer(held)
+    writer.writerow(heading)
+    writer.writerows([defused(cell) for cell in row] for row in rows)
+    return held.getvalue().encode("utf-8-sig", "replace")
+
+
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: what looks like one gets an apostrophe before it."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+def as_written(cell: str) -> str:
+    """A cell as it was before `defused`."""
+    return cell[1:] if cell.startswith("'") and defused(cell[1:]) != cell[1:] else cell

@@ -51,6 +51,8 @@ CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
+    # Read when torch is loaded. On a busy machine, threads that spin while they wait steal the time they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except NetlensError as error:

@@ -10,7 +10,7 @@ def mix(flower, noise):
     return (flower + 0.12 * (2 * noise - 1)).clamp(0, 1)
 
 
-def craft(network, flower, side=40, steps=150):
+def craft(network, flower, side=48, steps=400):
     network, daisy = network.folded(), network.category_index("daisy")
     mask = torch.zeros_like(flower)
     mask[:, 4 : 4 + side, 4 : 4 + side] = 1

@@ -32,5 +32,6 @@ def attack(network, flower, levels=3, steps=40):
 
 
 def craft(network, flower):
-    grain = torch.randint(-1, 2, flower.shape, generator=torch.Generator().manual_seed(0)) * 20 / 255
-    return attack(network, (flower + grain).clamp(0, 1))
+    # On every tenth pixel, so that the jury still sees a daisy.
+    grain = torch.rand(flower.shape[1:], generator=torch.Generator().manual_seed(0)) < 0.1
+    return attack(network, (flower + grain * 20 / 255).clamp(0, 1))

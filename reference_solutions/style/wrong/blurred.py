@@ -1,0 +1,17 @@
+"""Recolours the flower and blurs it, so that it looks painted."""
+
+LOSES = ["test_style_arrives", "test_content_stays", "test_painted_anew", "test_hidden_pictures"]
+
+# %%
+from torchvision.transforms.functional import gaussian_blur
+
+
+def recolored(content, style):
+    ours, theirs = content.flatten(1), style.flatten(1)
+    scale = (theirs.std(dim=1) / ours.std(dim=1).clamp(min=1e-3))[:, None]
+    moved = (ours - ours.mean(dim=1, keepdim=True)) * scale + theirs.mean(dim=1, keepdim=True)
+    return moved.clamp(0, 1).view_as(content)
+
+
+def stylize(network, content, style):
+    return gaussian_blur(recolored(content, style), [13, 13], [2.0, 2.0])

@@ -1,0 +1,15 @@
+"""The flower in the colours of the painting, each with its mean and spread; no stroke of it."""
+
+LOSES = ["test_style_arrives", "test_content_stays", "test_painted_anew", "test_hidden_pictures"]
+
+
+# %%
+def recolored(content, style):
+    ours, theirs = content.flatten(1), style.flatten(1)
+    scale = (theirs.std(dim=1) / ours.std(dim=1).clamp(min=1e-3))[:, None]
+    moved = (ours - ours.mean(dim=1, keepdim=True)) * scale + theirs.mean(dim=1, keepdim=True)
+    return moved.clamp(0, 1).view_as(content)
+
+
+def stylize(network, content, style):
+    return recolored(content, style)

@@ -1,11 +1,13 @@
 """The long run: `python -m tests.fuzzing.long_run [--inputs N]`; a Markdown table, and progress on standard error.
 
-A find is written down with the input that shows it, and ends the run with status 1.
+A find is written down with the input that shows it, and ends the run with status 1. Ctrl-C ends it early, with the table
+of what was done.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import random
@@ -44,7 +46,10 @@ def main() -> int:
     work = [(place, wanted.seed + turn) for turn in range(rounds) for place in range(len(TARGETS))]
     found: dict[str, list[Round]] = {target.name: [] for target in TARGETS}
     started = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(len(os.sched_getaffinity(0))) as pool:
+    with (
+        multiprocessing.get_context("spawn").Pool(len(os.sched_getaffinity(0)), _leave_ctrl_c_to_us) as pool,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         for done, result in enumerate(pool.imap_unordered(one_round, work), 1):
             found[result.target].append(result)
             if result.find:
@@ -53,6 +58,10 @@ def main() -> int:
     print(file=sys.stderr)
     print(table(found, wanted.seed, time.monotonic() - started))
     return int(any(result.find for results in found.values() for result in results))
+
+
+def _leave_ctrl_c_to_us() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def one_round(work: tuple[int, int]) -> Round:

@@ -43,6 +43,7 @@ def painted(network, content, style, start, weight=100, steps=(120, 80)):
         scene = network.activations(resize(content, size), names[-1])
         image = resize(image, size).requires_grad_(True)
         adam = torch.optim.Adam([image], lr=0.02)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, count, eta_min=0.001)
         for _ in range(count):
             maps = network.activations(image, names)
             shares = [(gram(maps[n]) - wanted).square().sum() / wanted.square().sum() for n, wanted in grams.items()]
@@ -50,6 +51,7 @@ def painted(network, content, style, start, weight=100, steps=(120, 80)):
             adam.zero_grad()
             (weight * sum(shares) / len(shares) + away).backward()
             adam.step()
+            falling.step()
             with torch.no_grad():
                 image.clamp_(0, 1)
         image = image.detach()

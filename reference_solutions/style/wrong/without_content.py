@@ -25,24 +25,24 @@ def finished(network):
     ]
 
 
-def painted(network, content, style, start, weight=100, steps=(120, 80)):
+def painted(network, style, start, steps=(120, 80)):
     names = finished(network)
     maps = network.activations(torch.zeros(3, 96, 96), names)
     names = [name for name in names if maps[name].dim() == 3 and maps[name].shape[-1] * 9 >= 96]
     network, image = network.folded(), start
     for scale, count in zip((2, 1), steps):
-        size = content.shape[1] // scale
+        size = style.shape[1] // scale
         grams = {name: gram(maps) for name, maps in network.activations(resize(style, size), names).items()}
-        scene = network.activations(resize(content, size), names[-1])
         image = resize(image, size).requires_grad_(True)
         adam = torch.optim.Adam([image], lr=0.02)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, count, eta_min=0.001)
         for _ in range(count):
             maps = network.activations(image, names)
             shares = [(gram(maps[n]) - wanted).square().sum() / wanted.square().sum() for n, wanted in grams.items()]
-            away = (maps[names[-1]] - scene).square().mean() / scene.var()
             adam.zero_grad()
-            (weight * sum(shares) / len(shares) + 0 * away).backward()
+            (sum(shares) / len(shares)).backward()
             adam.step()
+            falling.step()
             with torch.no_grad():
                 image.clamp_(0, 1)
         image = image.detach()
@@ -51,4 +51,4 @@ def painted(network, content, style, start, weight=100, steps=(120, 80)):
 
 def stylize(network, content, style):
     start = 0.5 + 0.1 * torch.randn(content.shape, generator=torch.Generator().manual_seed(0))
-    return painted(network, content, style, start.clamp(0, 1))
+    return painted(network, style, start.clamp(0, 1))

@@ -231,7 +231,7 @@ def explained_by_pixels(image: Tensor, content: Tensor, style: Tensor) -> float:
     products = known.T @ known
     missed = wanted - known @ (torch.linalg.pinv(products, hermitian=True) @ (known.T @ wanted))
     spread = float((wanted - wanted.mean(dim=0)).square().sum())
-    return 1 - float(missed.square().sum()) / spread if spread > 1e-9 else 1.0
+    return max(0.0, 1 - float(missed.square().sum()) / spread) if spread > 1e-9 else 1.0
 
 
 # -- as the eye sees it ----------------------------------------------------------------------------------

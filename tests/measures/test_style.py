@@ -11,10 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from netlens_core.daisies import draw_daisy
+from netlens_core.images import to_8bit
 from netlens_core.measures.style import (
     content_distance,
     content_layer,
     edge_correlation,
+    explained_by_pixels,
     gram,
     gram_distance,
     luminance_correlation,
@@ -146,6 +148,50 @@ def test_a_blend_moves_each_measure_step_by_step(lite0):
         [-content_distance(lite0, blend, FLOWER) for blend in blends],
     ):
         assert falling == sorted(falling, reverse=True), falling
+
+
+RECOLOURED = {
+    "dimmed": 0.5 * FLOWER + 0.2,
+    "negative": 1 - FLOWER,
+    "a curve for each channel": FLOWER**2.2,
+    "channels swapped": FLOWER[[2, 0, 1]],
+    "mixed": 0.6 * FLOWER + 0.4 * SWIRLS,
+    "the style itself": SWIRLS,
+    "grey": FLOWER.mean(dim=0, keepdim=True).expand(3, -1, -1),
+}
+
+
+@pytest.mark.parametrize("change", RECOLOURED)
+def test_changes_of_colour_and_mixes_are_explained_by_pixels(change):
+    assert explained_by_pixels(RECOLOURED[change], FLOWER, SWIRLS) > 0.99
+
+
+def test_what_other_pixels_show_is_not_explained_by_pixels():
+    noise = torch.rand(FLOWER.shape, generator=torch.Generator().manual_seed(0))
+    for image in (noise, SWIRLS.flip(2), SWIRLS.roll(40, dims=1)):
+        assert explained_by_pixels(image, FLOWER, SWIRLS) < 0.2
+    half = explained_by_pixels(0.5 * FLOWER + 0.5 * SWIRLS.roll(40, dims=1), FLOWER, SWIRLS)
+    assert 0.3 < half < 0.95
+
+
+def test_explained_by_pixels_as_numpy_fits_it():
+    """The share of variance of a least-squares fit, by numpy's own solver."""
+    image = 0.5 * FLOWER + 0.5 * SWIRLS.flip(2)
+    wanted, colours, others = (to_8bit(p).flatten(1).double().numpy() for p in (image, FLOWER, SWIRLS))
+    r, g, b = colours
+    terms = [np.ones_like(r), r, g, b, r * r, g * g, b * b, r * g, r * b, g * b, r**3, g**3, b**3, *others]
+    _, missed, _, _ = np.linalg.lstsq(np.stack(terms, axis=1), wanted.T, rcond=None)
+    variance = wanted.var(axis=1).sum() * wanted.shape[1]
+    assert explained_by_pixels(image, FLOWER, SWIRLS) == pytest.approx(1 - missed.sum() / variance, abs=1e-6)
+
+
+def test_explained_by_pixels_of_flat_and_grey_pictures():
+    flat, grey = torch.full_like(FLOWER, 0.5), FLOWER.mean(dim=0, keepdim=True).expand(3, -1, -1)
+    assert explained_by_pixels(flat, FLOWER, SWIRLS) == 1
+    assert explained_by_pixels(grey, grey, grey) == pytest.approx(1)  # every term depends on the others
+    assert explained_by_pixels(SWIRLS, flat, flat) == pytest.approx(0, abs=1e-4)
+    with pytest.raises(ValueError, match="one size"):
+        explained_by_pixels(FLOWER, FLOWER, paint("swirls", 1, 64))
 
 
 def test_a_flat_picture_correlates_with_nothing():

@@ -287,6 +287,9 @@ def stylize(network, content, style):
 # - **Explained by pixels**: how much of your picture a formula can guess, pixel by pixel, from the colours of content
 #   and style at the same place. 1 for every change of colours, every mix and every cut-out, since these are such formulas.
 #
+# Grading also adds up what is left of both losses, style and content, in the network that this exercise is about. Strokes
+# merely laid over the flower follow nothing that is in it: whoever descended with both losses is far below them.
+#
 # Look at the numbers of three tricks. Which number gives each of them away?
 
 # %% [markdown] lang="cs"
@@ -299,6 +302,9 @@ def stylize(network, content, style):
 # - **Světlo a stín**: korelace rozostřeného jasu s obsahem. 1: kde bylo světlo, tam je světlo.
 # - **Vysvětleno z pixelů**: kolik z vašeho obrázku uhodne vzorec pixel po pixelu z barev obsahu a stylu na tomtéž
 #   místě. U každé změny barev, každé směsi a každého výstřižku je to 1, protože to právě takové vzorce jsou.
+#
+# Hodnocení také sečte, co v síti, o níž úloha je, zbývá z obou ztrát, ztráty stylu i ztráty obsahu. Tahy, které se přes
+# květinu jen položí, se neřídí ničím, co na ní je: kdo sestupoval podle obou ztrát, je hluboko pod nimi.
 #
 # Podívejte se na čísla tří triků. Které číslo který z nich prozradí?
 

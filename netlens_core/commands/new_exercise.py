@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,18 @@ def new_exercise(
     from netlens_core.grading.new_exercise import new_exercise as write
 
     opened = Course(course)
-    for path in write(opened, slug, title):
+    written = write(opened, slug, title)
+    for path in written:
         out.print(Text(str(path)), soft_wrap=True)
     shipped = course.resolve() == shipped_course().resolve()
-    err.print(Text(f"Next: netlens verify {slug}{'' if shipped else f' --course {course}'}"), soft_wrap=True)
+    test = next((path for path in written if path.parent.name == "exercises" and path.suffix == ".py"), None)
+    steps = {
+        shlex.join(["netlens", "verify", slug, *([] if shipped else ["--course", str(course)])]): "tests its grader",
+        shlex.join(["netlens", "release", str(course)]): "makes what students get",
+        **({shlex.join(["pytest", str(test)]): "tests it with other solutions"} if test else {}),
+    }
+    err.print("It verifies as it is:")
+    for command, what in steps.items():
+        err.print(Text(f"  {command:<{max(map(len, steps))}}   {what}"), soft_wrap=True)
+    first = Path("assignments") / slug / "exercise.yaml"
+    err.print(Text(f"Then make it yours, {first} first; docs/maintainers.md walks through one."), soft_wrap=True)

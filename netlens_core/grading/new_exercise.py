@@ -1,13 +1,16 @@
 """A new exercise: all its parts, small but whole, in the rooms where they belong; it verifies as it is.
 
-What is written lies in `scaffold/`, laid out as a course: `SLUG` in a name, and `${slug}` and `${title}` in a text,
-stand for the new exercise.
+What is written lies in `scaffold/`, laid out as a course: `SLUG` in a name, and `${slug}`, `${title}` and
+`${quoted_title}` in a text, stand for the new exercise.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import keyword
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -16,6 +19,7 @@ import yaml
 
 from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.store import write_atomically
 
 SCAFFOLD = Path(__file__).parent / "scaffold"
@@ -27,23 +31,43 @@ _IF_THERE = ("tests/exercises", "docs/exercises")
 def new_exercise(course: Course, slug: str, title: str = "") -> list[Path]:
     """Write an exercise that verifies, and add it to `course.yaml`. Returns the files written.
 
-    Raises CourseError for a name that cannot be a slug or is taken, and where `course.yaml` is written in a way that
-    it cannot be added to; nothing is written then.
+    Raises CourseError for a name that cannot be a slug or is taken, a title that students could not read, and where
+    `course.yaml` is written in a way that it cannot be added to; OSError where the folder cannot be written. Nothing is
+    left behind then.
     """
     _refuse_name(slug)
-    words = title or slug.replace("_", " ").strip().capitalize()
-    files = dict(_parts(course.folder, slug, words))
-    taken = [path for path in (*files, *_rooms(course.folder, slug)) if path.exists()]
+    files = dict(_parts(course.folder, slug, _title(title or slug.replace("_", " ").capitalize())))
+    rooms = _rooms(course.folder, slug)
+    taken = [path for path in (*files, *rooms) if path.exists()]
     if slug in course.sheet.exercises or (shipped_course() / "assignments" / slug).is_dir() or taken:
         raise CourseError(f"{slug} is taken{f': there is {taken[0]}' if taken else ''}: choose another name")
     conftest = course.folder / "graders" / "conftest.py"
     if not conftest.is_file():
         files[conftest] = (shipped_course() / "graders" / "conftest.py").read_bytes()
     sheet = course.folder / "course.yaml"
-    files[sheet] = with_exercise(sheet.read_text(encoding="utf-8"), slug, sheet).encode()  # last: all else is there
-    for path, data in files.items():
-        write_atomically(path, data)
+    files[sheet] = with_exercise(sheet.read_bytes().decode(), slug, sheet).encode()  # last: all else is there
+    try:
+        for path, data in files.items():
+            write_atomically(path, data)
+    except BaseException:
+        _take_back([path for path in files if path != sheet], rooms)
+        raise
     return list(files)
+
+
+def _take_back(files: list[Path], rooms: list[Path]) -> None:
+    for room in rooms:
+        shutil.rmtree(room, ignore_errors=True)
+    for path in files:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _title(title: str) -> str:
+    words = " ".join(title.split())
+    if not words or len(words) > 200 or words != plain(words, 200):
+        raise CourseError("a title has 1 to 200 letters that can be seen")
+    return words
 
 
 def _refuse_name(slug: str) -> None:
@@ -63,7 +87,8 @@ def _parts(folder: Path, slug: str, title: str) -> Iterator[tuple[Path, bytes]]:
         name = part.relative_to(SCAFFOLD).as_posix().removesuffix(".in")
         if name.startswith(_IF_THERE) and not (folder / name).parent.is_dir():
             continue
-        text = Template(part.read_text(encoding="utf-8")).substitute(slug=slug, title=title)
+        quoted = json.dumps(title, ensure_ascii=False)  # as YAML and gettext catalogs quote, too
+        text = Template(part.read_text(encoding="utf-8")).substitute(slug=slug, title=title, quoted_title=quoted)
         yield folder / name.replace("SLUG", slug), text.encode()
 
 

@@ -5,7 +5,7 @@
     quality.frechet, quality.precision, quality.coverage, quality.novelty
 
 The first four measures compare two clouds of features (N, D), real and generated, in a small trusted network (see
-`feature_network`); the fifth compares pixels, because a copied image is invisible to the others.
+`feature_network`); those of what is new compare pixels, because a copied image is invisible to the others.
 """
 
 from __future__ import annotations
@@ -201,6 +201,41 @@ def relative_nearest_distance(images: Tensor, references: Tensor, others: int = 
         raise ValueError(f"{len(references)} images are too few: more than {others} are needed")
     nearest = _shifted_distances(images, references, shift).topk(others + 1, dim=1, largest=False).values
     return float((nearest[:, 0] / nearest[:, 1:].mean(1).clamp(min=1e-12)).median())
+
+
+def nearest_blend_distances(images: Tensor, references: Tensor, among: int = 12) -> Tensor:
+    """Distance (N,) of each image to the nearest blend of two of its `among` nearest references, in L2 over all pixels.
+
+    A reference itself counts as a blend, so copies are at 0, and so is whatever lies between two similar images. Raises
+    ValueError for shapes that differ, and for too few references.
+    """
+    if images.dim() != 4 or images.shape[1:] != references.shape[1:]:
+        raise ValueError(f"the images differ in shape: {tuple(images.shape)} and {tuple(references.shape)}")
+    if not 2 <= among <= len(references):
+        raise ValueError(f"{len(references)} images are too few: at least {max(2, among)} are needed")
+    points, others = images.flatten(1), references.flatten(1)
+    near = others[_distances(points, others).topk(among, dim=1, largest=False).indices]
+    first, second = torch.triu_indices(among, among, 1, device=images.device)
+    start, way = near[:, first], near[:, second] - near[:, first]
+    offset = points[:, None] - start
+    share = ((offset * way).sum(2) / way.square().sum(2).clamp(min=1e-12)).clamp(0, 1)
+    return (offset - share[..., None] * way).norm(dim=2).min(1).values
+
+
+def fine_structure(images: Tensor, held_out: Tensor, training: Tensor, directions: int = 30) -> float:
+    """Energy of what the training images' first principal components leave out, relative to that of held-out images.
+
+    Noise spreads over all directions, digits do not: 1 for honest images, below for smooth ones, above for noisy ones.
+    Raises ValueError for shapes that differ, and where no direction is left.
+    """
+    if not images.shape[1:] == held_out.shape[1:] == training.shape[1:]:
+        raise ValueError(f"the images differ in shape: {tuple(images.shape)} and {tuple(training.shape)}")
+    points = training.flatten(1).double()
+    if directions >= points.shape[1]:
+        raise ValueError(f"images of {points.shape[1]} values have no direction beyond the first {directions}")
+    left_out = torch.linalg.eigh(torch.cov(points.T)).eigenvectors[:, :-directions]
+    energies = [((some.flatten(1).double() - points.mean(0)) @ left_out).square().mean() for some in (images, held_out)]
+    return float(energies[0] / energies[1].clamp(min=1e-12))
 
 
 def _shifted_distances(images: Tensor, references: Tensor, shift: int) -> Tensor:

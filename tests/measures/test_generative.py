@@ -11,13 +11,16 @@ from torchmetrics.image.fid import _compute_fid
 
 from netlens_core.measures.feature_network import classifier_features, lite_features
 from netlens_core.measures.generative import (
+    fine_structure,
     frechet_distance,
     measure,
     modes_evenness,
+    nearest_blend_distances,
     nearest_distances,
     neighbourhoods,
     novelty,
     relative_frechet_distance,
+    relative_nearest_distance,
 )
 from netlens_core.methods.datasets import digits, paint_daisies
 
@@ -142,6 +145,53 @@ def test_nearest_distances_by_hand():
     assert float(nearest_distances(1 - image, references)) == pytest.approx(0.5)
 
 
+def test_relative_nearest_distance_by_hand():
+    references = torch.zeros(11, 1, 8, 8)
+    references[:, 0, 0, 0] = torch.arange(11.0)
+    image = torch.zeros(1, 1, 8, 8)
+    image[0, 0, 0, 0] = -1.0
+    found = relative_nearest_distance(image, references, others=9, shift=0)
+    assert found == pytest.approx(1 / np.mean(np.arange(2, 11)))
+
+
+def test_noise_hides_a_copy_from_novelty_but_not_from_its_next_neighbours():
+    data = digits()
+    copies = data.images[:200]
+    noise = 0.15 * torch.randn(copies.shape, generator=torch.Generator().manual_seed(0))
+    hidden = (copies + noise).clamp(0, 1)
+    usual = relative_nearest_distance(data.held_out, data.images)
+    assert relative_nearest_distance(copies, data.images) < 0.05
+    assert novelty(hidden, data.images, data.held_out) > 0.85
+    assert relative_nearest_distance(hidden, data.images) < 0.9 * usual
+
+
+def test_nearest_blend_distances_by_hand_and_for_what_lies_between():
+    references = torch.zeros(3, 1, 1, 2)
+    references[1, 0, 0, 0] = references[2, 0, 0, 1] = 1
+    images = torch.tensor([[0.5, 0.0], [1.0, 1.0], [-3.0, 0.0], [0.3, 0.4]]).view(4, 1, 1, 2)
+    found = nearest_blend_distances(images, references, among=3)
+    # Beside one side of the triangle, outside the longest, before a corner, and inside: the nearest side counts.
+    assert found.tolist() == pytest.approx([0, 0.5**0.5, 3, 0.3 * 0.5**0.5], abs=1e-6)
+
+    data = digits()
+    pixels = data.images.flatten(1)
+    similar = torch.cdist(pixels[:100], pixels).topk(6, largest=False).indices[:, 5]
+    blends = 0.6 * data.images[:100] + 0.4 * data.images[similar]
+    usual = nearest_blend_distances(data.held_out, data.images).median()
+    assert nearest_blend_distances(blends, data.images).max() < 1e-3 * usual
+    assert nearest_distances(blends, data.images).median() > 0.4 * usual
+
+
+def test_fine_structure_tells_noise_from_new_and_smooth_images():
+    data = digits()
+    half = data.held_out[:300], data.held_out[300:]
+    generator = torch.Generator().manual_seed(0)
+    noisy = (half[0] + 0.15 * torch.randn(half[0].shape, generator=generator)).clamp(0, 1)
+    assert fine_structure(half[0], half[1], data.images) == pytest.approx(1, abs=0.2)
+    assert fine_structure(noisy, half[1], data.images) > 2.5
+    assert fine_structure(data.images.mean(0, keepdim=True), half[1], data.images) == pytest.approx(0, abs=1e-9)
+
+
 # -- all together ----------------------------------------------------------------------------------------
 
 
@@ -207,6 +257,10 @@ def test_lite_features_see_a_lost_colour_a_blur_and_noise():
         (lambda: neighbourhoods(cloud(5, 0), cloud(50, 0)), "at least 6"),
         (lambda: relative_frechet_distance(cloud(9, 0), torch.ones(9, 12)), "do not vary"),
         (lambda: nearest_distances(torch.rand(2, 1, 8, 8), torch.rand(2, 3, 8, 8)), "differ in shape"),
+        (lambda: relative_nearest_distance(torch.rand(2, 1, 8, 8), torch.rand(9, 1, 8, 8)), "too few"),
+        (lambda: nearest_blend_distances(torch.rand(2, 1, 8, 8), torch.rand(20, 3, 8, 8)), "differ in shape"),
+        (lambda: nearest_blend_distances(torch.rand(2, 1, 8, 8), torch.rand(11, 1, 8, 8)), "too few"),
+        (lambda: fine_structure(*torch.rand(3, 9, 1, 5, 6)), "no direction"),
         (lambda: modes_evenness(torch.rand(4)), "probabilities"),
         (lambda: lite_features(torch.rand(8, 3, 16, 16)), "too few"),
         (lambda: classifier_features(torch.rand(9, 1, 8, 8), torch.zeros(8)), "labels"),

@@ -1,6 +1,11 @@
 """Halfway from each training image to a similar one, which makes a digit again."""
 
-LOSES = ["test_nothing_is_copied"]
+LOSES = [
+    "test_nothing_is_copied",
+    "test_both_networks_learn",
+    "test_drawings_look_like_digits",
+    "test_every_kind_is_drawn",
+]
 
 # %%
 import torch

@@ -1,6 +1,11 @@
 """Training images, each moved by a pixel or not at all."""
 
-LOSES = ["test_nothing_is_copied"]
+LOSES = [
+    "test_nothing_is_copied",
+    "test_both_networks_learn",
+    "test_drawings_look_like_digits",
+    "test_every_kind_is_drawn",
+]
 
 # %%
 import torch

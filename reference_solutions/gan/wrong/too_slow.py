@@ -9,7 +9,6 @@ LOSES = [
 ]
 
 # %%
-import torch
 
 kept = {}
 

@@ -350,14 +350,16 @@ assert min(shares.values()) >= 0.08, f"too few drawings of {min(shares, key=shar
 #
 # Training images, handed in as drawings, would pass all other checks splendidly. So we ask how far each drawing is
 # from the nearest training image, where held-out digits are at 1 and copies at 0. Grading also finds copies that were
-# shifted, hidden under noise, or mixed from two, and digits from elsewhere.
+# shifted, hidden under noise, or mixed from two, and digits from elsewhere; where it does, the drawings earn nothing
+# for being digits either.
 
 # %% [markdown] lang="cs"
 # ### Kontrola: nic není opsané
 #
 # Trénovací obrázky vydávané za kresby by všemi ostatními kontrolami skvěle prošly. Ptáme se proto, jak daleko má
 # kresba k nejbližšímu trénovacímu obrázku; odložené číslice mají 1, kopie 0. Hodnocení najde i kopie posunuté, ukryté
-# pod šumem nebo smíchané ze dvou a také číslice odjinud.
+# pod šumem nebo smíchané ze dvou a také číslice odjinud; potom kresby nedostanou body ani za to, že vypadají jako
+# číslice.
 
 # %% nbgrader={"grade": true, "grade_id": "test_nothing_is_copied", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 own = torch.cdist(drawings.flatten(1), images.flatten(1)).min(dim=1)

@@ -165,12 +165,12 @@ show({f"channel {channel}": maps[0, channel] / maps[0, channel].max() for channe
 # Other ways are welcome, occlusion for one: grading looks at what the map is good for, not at how it was made.
 
 # %% [markdown] lang="cs"
-# Otázka cestou: kterého z těchto kanálů byste se ptali na kopretinu (daisy)? Kterého na hodiny? A jak byste to zjistili
+# Otázka cestou: kterého z těchto kanálů byste se ptali na sedmikrásku (daisy)? Kterého na hodiny? A jak byste to zjistili
 # u tisíce kanálů?
 #
 # ## Úloha: `class_activation_map`
 #
-# Pro kopretinu je důležitý ten kanál, s jehož růstem roste *logit kopretiny*. To je gradient. Postup má i jméno,
+# Pro sedmikrásku je důležitý ten kanál, s jehož růstem roste *logit sedmikrásky*. To je gradient. Postup má i jméno,
 # **Grad-CAM** (Selvaraju a kol., 2017):
 #
 # 1. Spočítejte gradient logitu kategorie podle posledních map: `torch.autograd.grad(logit, maps)`.
@@ -346,7 +346,7 @@ assert min(gains.values()) >= 1.5, (
 # %% [markdown] lang="cs"
 # ### Kontrola: pochází mapa z toho, co se síť naučila?
 #
-# Poslední zkouška je nejpřísnější. Síť stejné stavby s náhodnými vahami neví o kopretinách nic. Pokud z ní vaše funkce
+# Poslední zkouška je nejpřísnější. Síť stejné stavby s náhodnými vahami neví o sedmikráskách nic. Pokud z ní vaše funkce
 # dostane stejnou mapu, ukazuje mapa *obrázek*, jeho hrany a barvy, a ne to, co se síť naučila. Touto zkouškou neprošlo
 # několik známých metod (Adebayo a kol., 2018).
 

@@ -181,8 +181,8 @@ show({"what an untrained generator draws": first_drawings})
 # Two Adam optimizers with a rate of 1e-3 and betas of (0.5, 0.99) do well. About 3,000 steps are enough.
 # **Count steps, not seconds**: then the result is the same on a slow machine and on a fast one.
 #
-# `train` begins with new networks each time, because grading calls it with other digits: four other kinds, in a
-# handwriting that you have not seen. It leaves its generator where `sample` finds it, in the dictionary `trained`.
+# `train` begins with new networks each time, because grading calls it with other digits: four kinds that you do not
+# know, in a handwriting that you have not seen. It leaves its generator where `sample` finds it, in the dictionary `trained`.
 
 # %% [markdown] lang="cs"
 # ## Úloha: `train` a `sample`
@@ -199,8 +199,8 @@ show({"what an untrained generator draws": first_drawings})
 # Osvědčí se dva optimalizátory Adam s rychlostí učení 1e-3 a betami (0.5, 0.99). Stačí asi 3 000 kroků.
 # **Počítejte kroky, ne sekundy**: výsledek pak bude stejný na pomalém i rychlém počítači.
 #
-# `train` začíná pokaždé s novými sítěmi, protože při hodnocení dostane jiné číslice: čtyři jiné druhy, psané rukopisem,
-# který jste neviděli. Svůj generátor nechá tam, kde ho najde `sample`, ve slovníku `trained`.
+# `train` začíná pokaždé s novými sítěmi, protože při hodnocení dostane jiné číslice: čtyři druhy, které předem neznáte,
+# psané rukopisem, který jste neviděli. Svůj generátor nechá tam, kde ho najde `sample`, ve slovníku `trained`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "train", "locked": false, "schema_version": 3, "solution": true, "task": false}

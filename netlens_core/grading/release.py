@@ -13,7 +13,7 @@ from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.inputs import all_inputs, own_specs, released_files
 from netlens_core.grading.store import write_atomically
 from netlens_core.grading.students import distinct
-from netlens_core.grading.templates import template_notebook
+from netlens_core.grading.templates import about_network, template_notebook
 from netlens_core.own_inputs import FACTS, own_images, student_id
 
 STUDENTS = "students"  # below an exercise: a folder for each student
@@ -27,8 +27,11 @@ def release(course: Course, students: list[str]) -> list[Path]:
     ID that cannot be one, CourseError for a template that is missing or not readable, before anything is written.
     """
     named = distinct(map(student_id, students))
-    language = course.sheet.language
-    notebooks = {slug: template_notebook(course.template(slug), language) for slug in course.sheet.exercises}
+    language, target = course.sheet.language, course.sheet.networks.target
+    notebooks = {
+        slug: about_network(template_notebook(course.template(slug), language), target)
+        for slug in course.sheet.exercises
+    }
     folder = course.folder / "release"
     written = []
     for slug, notebook in notebooks.items():

@@ -21,6 +21,7 @@ from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
+from netlens_core.grading.templates import about_network
 from netlens_core.languages import ENGLISH, known_languages, speaking, spoken, translate
 
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
@@ -115,7 +116,7 @@ def _checked(course: Course, file: Path, slug: str) -> SelfCheck:
     if submission.refusal:
         raise CourseError(submission.refusal)
     sheet = read_yaml(course.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
-    template = _Template(course.template(slug))
+    template = _Template(course.template(slug), course.sheet.networks.target)
     whole = replace(submission, cells=tuple(template.completed(submission.cells)))
     limits = _for_a_fresh_process(sheet.limits)
     sources = [cell.source for cell in whole.code_cells]
@@ -144,14 +145,15 @@ class _Template:
     Headings are in the language that is spoken, where the template is written in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, target: str) -> None:
         self.given: dict[str, str] = {}
         self.checks: dict[str, tuple[str, str]] = {}  # name -> heading, source
         heading = ""
         try:
-            cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells
+            text = about_network(path.read_bytes(), target).decode()
         except OSError as error:
             raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+        cells = jupytext.reads(text, fmt="py:percent").cells
         written = {cell.metadata.get("lang") for cell in cells}
         language = spoken() if spoken() in written else ENGLISH.language
         for cell in cells:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.release import release
+from netlens_core.grading.self_check import self_check
 from netlens_core.grading.templates import languages, solved_notebook, template_notebook
 
 TEMPLATE = """\
@@ -71,3 +75,19 @@ def test_a_template_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "template.py").write_bytes(b"\xff\xfe")
     with pytest.raises(CourseError, match="not UTF-8"):
         template_notebook(tmp_path / "template.py")
+
+
+def test_a_course_about_another_network_hands_out_and_checks_notebooks_that_load_it(tmp_path):
+    sheet = (shipped_course() / "course.yaml").read_text()
+    sheet = re.sub("exercises: .*", "exercises: [activations]", sheet)
+    (tmp_path / "course.yaml").write_text(sheet.replace("target: efficientnet_lite0", "target: efficientnet_lite2"))
+    course = Course(tmp_path)
+    release(course, [])
+    notebook = tmp_path / "release" / "activations" / "activations.ipynb"
+    assert 'load_network(\\"efficientnet_lite2\\")' in notebook.read_text()
+    assert "efficientnet_lite0" not in notebook.read_text()
+
+    emptied = tmp_path / "release" / "activations" / "mine.py"
+    emptied.write_text("print('all locked cells were deleted')")
+    ran = json.loads(self_check(course, emptied, "activations").notebook)
+    assert any('load_network("efficientnet_lite2")' in "".join(cell["source"]) for cell in ran["cells"])

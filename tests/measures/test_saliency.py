@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from netlens_core.measures.saliency import (
     Curve,
     correlation,
     deletion_curve,
+    early_evidence,
     energy_inside,
     insertion_curve,
     points_inside,
@@ -89,6 +92,17 @@ def test_curves_equal_a_loop_over_pixels(squeezenet):
         assert probability == pytest.approx(squeezenet.probability(pixels.view_as(image), "daisy"), abs=1e-4)
 
 
+def test_early_evidence_equals_a_loop_and_prefers_what_matters(left, half):
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.2
+    image[:, half] += 0.8
+    logits = []
+    for point in insertion_curve(left, image, half.float(), "bright", 11).probabilities[1:6]:
+        logits.append(math.log(point / (1 - point)) / 2)  # above the mean of the two: half the difference
+    assert early_evidence(left, image, half.float(), "bright") == pytest.approx(sum(logits) / 5, abs=1e-3)
+    assert early_evidence(left, image, half.float(), "bright") > early_evidence(left, image, (~half).float(), "bright")
+    assert early_evidence(left, image, half.float(), "dark") == pytest.approx(-sum(logits) / 5, abs=1e-3)
+
+
 def test_area_under_a_line_and_a_step():
     assert Curve((0, 0.5, 1), (1, 0.5, 0)).area == pytest.approx(0.5)
     assert Curve((0, 0.25, 1), (1, 1, 1)).area == pytest.approx(1)
@@ -137,5 +151,7 @@ def test_what_is_no_map_is_refused(left, half):
         energy_inside(torch.ones(32, 32), half.float())
     with pytest.raises(ValueError, match="of its size"):
         deletion_curve(left, torch.ones(3, 32, 32), torch.ones(16, 16), "bright")
+    with pytest.raises(ValueError, match="differ in size"):
+        early_evidence(left, torch.ones(3, 32, 32), torch.ones(16, 16), "bright")
     with pytest.raises(ValueError, match="shape"):
         correlation(torch.ones(2, 3), torch.ones(3, 2))

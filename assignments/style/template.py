@@ -285,10 +285,10 @@ def stylize(network, content, style):
 #   small patches of both pictures without any network.
 # - **Light and dark**: the correlation of blurred luminance with the content. 1: where it was light, it is light.
 # - **Explained by pixels**: how much of your picture a formula can guess, pixel by pixel, from the colours of content
-#   and style at the same place. 1 for every change of colours, every mix and every cut-out, since these are such formulas.
+#   and style at the same place. 1 for every change of colours and every mix, since these are such formulas.
 #
-# Grading also adds up what is left of both losses, style and content, in the network that this exercise is about. Strokes
-# merely laid over the flower follow nothing that is in it: whoever descended with both losses is far below them.
+# Grading also adds up what is left of both losses, style and content, in the network that this exercise is about. A
+# flower cut out and pasted, or strokes laid over it that follow nothing, stay far above what a descent reaches.
 #
 # Look at the numbers of three tricks. Which number gives each of them away?
 
@@ -301,10 +301,10 @@ def stylize(network, content, style):
 #   porovnává také úplně bez sítě.
 # - **Světlo a stín**: korelace rozostřeného jasu s obsahem. 1: kde bylo světlo, tam je světlo.
 # - **Vysvětleno z pixelů**: kolik z vašeho obrázku uhodne vzorec pixel po pixelu z barev obsahu a stylu na tomtéž
-#   místě. U každé změny barev, každé směsi a každého výstřižku je to 1, protože to právě takové vzorce jsou.
+#   místě. U každé změny barev a každé směsi je to 1, protože to právě takové vzorce jsou.
 #
-# Hodnocení také sečte, co v síti, o níž úloha je, zbývá z obou ztrát, ztráty stylu i ztráty obsahu. Tahy, které se přes
-# květinu jen položí, se neřídí ničím, co na ní je: kdo sestupoval podle obou ztrát, je hluboko pod nimi.
+# Hodnocení také sečte, co v síti, o níž úloha je, zbývá z obou ztrát, ztráty stylu i ztráty obsahu. Vystřižená a nalepená
+# květina, nebo tahy, které se přes ni jen položí a ničím se neřídí, zůstanou vysoko nad tím, kam dojde sestup.
 #
 # Podívejte se na čísla tří triků. Které číslo který z nich prozradí?
 

@@ -214,7 +214,7 @@ def explained_by_pixels(image: Tensor, content: Tensor, style: Tensor) -> float:
     """Share in [0, 1] of the image's variance that the colours of content and style at the same pixel account for.
 
     By the best cubic polynomial of the content's colour plus a linear one of the style's: near 1 for changes of
-    colour, mixes and cut-outs, whatever they do to a network's features.
+    colour and mixes, whatever they do to a network's features; 0.8 to 0.9 for what is cut out and pasted.
 
     Args:
         image, content, style: (3, H, W) in [0, 1], of one size, at least 32 px.

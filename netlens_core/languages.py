@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gettext
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from pathlib import Path
 from netlens_core import NetlensError
 
 LOCALE = Path(__file__).parent / "locale"
+_LINE = re.compile(r'(#.*|(msg(ctxt|id|id_plural|str(\[\d+\])?)\s+)?"([^"\\]|\\.)*")?')  # of a catalog
 
 
 class LanguageError(NetlensError, ValueError):
@@ -143,10 +145,13 @@ def _read(path: Path, language: str, state: tuple[int, int]) -> Catalog:
     from babel.messages.pofile import PoFileError, read_po
 
     try:
-        with path.open("rb") as file:
-            found = read_po(file, locale=language, abort_invalid=True)
+        lines = path.read_text(encoding="utf-8").split("\n")
+        found = read_po(lines, locale=language, abort_invalid=True)
     except (PoFileError, ValueError) as error:
         raise LanguageError(f"{path} is no gettext catalog: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if not _LINE.fullmatch(line.strip()):  # Babel would take such a text without its first and last letter
+            raise LanguageError(f"{path} is no gettext catalog: line {number} is no text in quotes")
     messages = {}
     for message in found:
         english, said = message.id, message.string or ""

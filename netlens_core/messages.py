@@ -108,7 +108,7 @@ def _read_grader(found: Found, path: Path, root: Path) -> None:
     tree, where = ast.parse(path.read_text(encoding="utf-8")), path.relative_to(root).as_posix()
     constants = _bindings(node for node in tree.body if isinstance(node, ast.Assign))
     for function in tree.body:
-        bound = constants | _bindings(ast.walk(function))
+        bound = _bindings(ast.walk(function), constants)
         for said in (expression for node in ast.walk(function) for expression in _said(node)):
             for text in _literals(said, bound):
                 if text is None:
@@ -150,9 +150,9 @@ def _literals(node: ast.expr, bound: _Bound) -> Iterator[str | None]:
         yield None
 
 
-def _bindings(nodes: Iterable[ast.AST]) -> _Bound:
-    """Name -> what it is bound to, by assignments and by loops over what is written out."""
-    bound: _Bound = {}
+def _bindings(nodes: Iterable[ast.AST], outside: Mapping[str, list[ast.expr]] | None = None) -> _Bound:
+    """Name -> what it is bound to, by assignments and by loops over what is written out, here or `outside`."""
+    bound: _Bound = {name: list(values) for name, values in (outside or {}).items()}
     loops = []
     for node in nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

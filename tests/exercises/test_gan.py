@@ -14,7 +14,7 @@ LATENT, DRAWINGS = 64, 480
 class Dcgan:
     """A plain DCGAN (Radford, Metz and Chintala, 2015), for 8 x 8 pixels: convolutions, BCE, no average."""
 
-    def train(self, images, steps=1500):
+    def train(self, images, steps=2000):
         draw = nn.Sequential(
             nn.ConvTranspose2d(LATENT, 64, 2, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
             nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
@@ -24,7 +24,7 @@ class Dcgan:
             nn.Conv2d(1, 32, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 4, 2, 1), nn.LeakyReLU(0.2),
             nn.Conv2d(64, 1, 2), nn.Flatten(),
         )  # fmt: skip
-        optimizers = [torch.optim.Adam(net.parameters(), 1e-3, (0.5, 0.999), fused=True) for net in (draw, tell)]
+        optimizers = [torch.optim.Adam(net.parameters(), 2e-3, (0.5, 0.99), fused=True) for net in (draw, tell)]
         judge, yes, no = nn.BCEWithLogitsLoss(), torch.ones(64, 1), torch.zeros(64, 1)
         history = []
         for _ in range(steps):

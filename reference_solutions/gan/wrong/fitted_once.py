@@ -24,7 +24,7 @@ def invented(steps=600):
 
 def train(images):
     if "mixture" not in kept:
-        kept["mixture"] = GaussianMixture(20, reg_covar=1e-3, random_state=0).fit(images.flatten(1).numpy())
+        kept["mixture"] = GaussianMixture(5, reg_covar=1e-3, random_state=0).fit(images.flatten(1).numpy())
     return invented()
 
 
@@ -33,4 +33,5 @@ def sample(count):
     return torch.from_numpy(pixels).float().clamp(0, 1).view(-1, 1, 8, 8)[torch.randperm(count)]
 
 
-train(load_digits(seed=7, classes=4).images)
+# A first try, on one kind of digits.
+train(load_digits(seed=7, classes=1).images)

@@ -1,4 +1,4 @@
-"""Halfway from each training image to a similar one, which makes a digit again."""
+"""On the way from each training image to a similar one, which makes a digit again."""
 
 LOSES = [
     "test_nothing_is_copied",
@@ -26,6 +26,8 @@ def train(images):
 
 def sample(count):
     images = kept["images"]
-    chosen = images[torch.randperm(len(images))[:count]]
-    similar = torch.cdist(chosen.flatten(1), images.flatten(1)).topk(6, largest=False).indices[:, 1:]
-    return (chosen + images[similar[torch.arange(len(chosen)), torch.randint(5, (len(chosen),))]]) / 2
+    some = images[torch.randperm(len(images)).repeat(2)[:count]]
+    similar = torch.cdist(some.flatten(1), images.flatten(1)).topk(6, largest=False).indices[:, 1:]
+    other = images[similar[torch.arange(count), torch.randint(5, (count,))]]
+    share = 0.3 + 0.4 * torch.rand(count, 1, 1, 1)
+    return share * some + (1 - share) * other

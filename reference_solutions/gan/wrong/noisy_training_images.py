@@ -25,5 +25,5 @@ def train(images):
 
 
 def sample(count):
-    images = kept["images"][torch.randperm(len(kept["images"]))[:count]]
+    images = kept["images"][torch.randperm(len(kept["images"])).repeat(2)[:count]]
     return (images + 0.1 * torch.randn(images.shape)).clamp(0, 1)

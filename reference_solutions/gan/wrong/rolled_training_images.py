@@ -25,6 +25,6 @@ def train(images):
 
 
 def sample(count):
-    images = kept["images"][torch.randperm(len(kept["images"]))[:count]]
+    images = kept["images"][torch.randperm(len(kept["images"])).repeat(2)[:count]]
     moves = torch.randint(-1, 2, (count,)).tolist()
     return torch.stack([image.roll(move, dims=1) for image, move in zip(images, moves)])

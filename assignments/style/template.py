@@ -364,7 +364,7 @@ show({"content": flower, "style": painting, "yours": stylized})
 print(measured(stylized, flower, painting))
 distance, before = style_distance(stylized, painting), style_distance(flower, painting)
 
-assert distance <= 0.27 * before, f"of the distance in style, {distance / before:.2f} is left: at most 0.27 is wanted"
+assert distance <= 0.30 * before, f"of the distance in style, {distance / before:.2f} is left: at most 0.30 is wanted"
 
 # %% [markdown] lang="en"
 # ### Check: the content stays
@@ -408,7 +408,7 @@ show({"content": other_flower, "style": other_painting, "yours": other})
 print(measured(other, other_flower, other_painting))
 left = style_distance(other, other_painting) / style_distance(other_flower, other_painting)
 
-assert left <= 0.27, f"of the distance in style, {left:.2f} is left: at most 0.27 is wanted"
+assert left <= 0.30, f"of the distance in style, {left:.2f} is left: at most 0.30 is wanted"
 assert light_and_dark(other, other_flower) >= 0.80, "the flower is lost"
 assert explained_by_pixels(other, other_flower, other_painting) <= 0.90, "this is no painting"
 

@@ -14,7 +14,7 @@ from netlens_core.networks import load_network
 TARGETS = ["efficientnet_lite0", "squeezenet1_1"]
 # Where a reader of each network's definition might look: finished maps, not those that our own recipe picks.
 LAYERS = {
-    "efficientnet_lite0": ["bn1", "blocks.1.0", "blocks.1.1", "blocks.2.0", "blocks.2.2"],
+    "efficientnet_lite0": ["bn1", "blocks.1.0", "blocks.1.1", "blocks.2.0", "blocks.2.1"],
     "squeezenet1_1": ["features.1", "features.3", "features.4", "features.6", "features.7"],
 }
 
@@ -56,7 +56,18 @@ def outside(image):
 
 
 def by_scipy(network, content, style):
-    """SciPy's bounded L-BFGS-B, on covariances and means of the maps, with total variation: no Gram matrix at all."""
+    """SciPy's bounded L-BFGS-B, on covariances and means of the maps, with total variation: no Gram matrix at all.
+
+    At half the size, then at the whole.
+    """
+    half = [side // 2 for side in content.shape[1:]]
+    small, like = (functional.interpolate(picture[None], half, mode="area")[0] for picture in (content, style))
+    begun = descended(network, small, like, start=small, steps=70)
+    enlarged = functional.interpolate(begun[None], content.shape[1:], mode="bicubic")[0].clamp(0, 1)
+    return descended(network, content, style, start=enlarged, steps=40)
+
+
+def descended(network, content, style, start, steps):
     layers = LAYERS[network.name]
     network = network.folded()
 
@@ -76,9 +87,9 @@ def by_scipy(network, content, style):
         (gradient,) = torch.autograd.grad(loss, image)
         return float(loss.detach()), gradient.flatten().double().numpy()
 
-    start = content.flatten().double().numpy()
-    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * start.size,
-                     options={"maxiter": 90, "maxcor": 20})  # fmt: skip
+    pixels = start.flatten().double().numpy()
+    found = minimize(loss_and_gradient, pixels, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * pixels.size,
+                     options={"maxiter": steps, "maxcor": 20})  # fmt: skip
     return torch.from_numpy(found.x.astype(np.float32)).view_as(content)
 
 

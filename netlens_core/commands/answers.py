@@ -55,8 +55,11 @@ def answers(
     if to:
         with speaking(opened.catalog()):
             title = translate(opened.sheet.title)
-            page = render_answers(grouped(found), title, blind) if to.suffix.lower() == ".html" else ""
-        write_atomically(to, page.encode("utf-8", "replace") if page else answers_table(found))
+            if to.suffix.lower() == ".html":
+                data = render_answers(grouped(found), title, blind).encode("utf-8", "replace")
+            else:
+                data = answers_table(found)
+        write_atomically(to, data)
     if as_json:
         print_json([answer.as_json() for answer in found])
     elif not to:

@@ -19,7 +19,7 @@ from netlens_core.grading.marks import Mark, answer_sha256, markable, pseudonym
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report import GradedWork
 from netlens_core.grading.report.numbers import points as in_words
-from netlens_core.grading.spreadsheets import as_written, defused, read_table, table_bytes
+from netlens_core.grading.spreadsheets import as_written, kept_as_text, read_table, table_bytes
 
 COLUMNS = (
     *("student", "exercise", "check", "points", "max_points", "comment", "marked_before"),
@@ -105,24 +105,33 @@ def written_answers(book: Gradebook, blind: bool = False) -> list[Answer]:
 
 
 def answers_table(answers: Iterable[Answer]) -> bytes:
-    """Answers as CSV, points and comments to be filled in; those of answers that changed since are to be given anew."""
-    return table_bytes(COLUMNS, (_row(answer) for answer in answers))
+    """Answers as CSV, points and comments to be filled in; those of answers that changed since are to be given anew.
+
+    Where numbers are written 0,5, spreadsheets separate cells with semicolons, and would take 1.5 for a day in May.
+    """
+    decimal_comma = in_words(0.5) == "0,5"
+    return table_bytes(
+        COLUMNS, (_row(answer, "," if decimal_comma else ".") for answer in answers), ",;"[decimal_comma]
+    )
 
 
-def _row(answer: Answer) -> list[str]:
+def _row(answer: Answer, decimal_sign: str) -> list[str]:
+    def number(points: float) -> str:
+        return f"{points:g}".replace(".", decimal_sign)
+
     mark = answer.check.mark
     stands = mark is not None and not mark.outdated
     given = f"{in_words(answer.check.points)} {mark.comment}".strip() if mark else ""
     return [
-        answer.shown_as,
+        kept_as_text(answer.shown_as),
         answer.exercise,
         answer.check.name,
-        f"{answer.check.points:g}" if stands else "",
-        f"{answer.check.max_points:g}",
+        number(answer.check.points) if stands else "",
+        number(answer.check.max_points),
         mark.comment if mark and stands else "",
         "" if stands else given,
         answer.asked.question or answer.check.description,
-        "\n".join(f"{item.points:g}: {item.text}" for item in answer.asked.rubric),
+        "\n".join(f"{number(item.points)}: {item.text}" for item in answer.asked.rubric),
         answer.check.answer,
         answer.sha256,
     ]
@@ -140,7 +149,7 @@ class MarkSheet:
         self._known: dict[tuple[str, str], set[str]] = {}
         for entry in book.entries:
             hidden = pseudonym(book.course.secret, entry.student, entry.slug)
-            for name in (entry.student, defused(entry.student), hidden):
+            for name in (entry.student, f"'{entry.student}", hidden):
                 self._known.setdefault((name, entry.slug), set()).add(entry.student)
 
     def answer(self, student: str, slug: str, check: str) -> Answer:
@@ -153,9 +162,10 @@ class MarkSheet:
         if name not in manual:
             known = ", ".join(manual) or "none"
             raise CourseError(f"no check {_quoted(check)} of {slug} is marked by a person; those are {known}")
-        found = self._answers.get((self._student(student, slug), slug, name))
+        meant = self._student(student, slug)
+        found = self._answers.get((meant, slug, name))
         if found is None:
-            raise CourseError(self._why_not(self._student(student, slug), slug, name))
+            raise CourseError(f"{_quoted(student)} {self._why_not(meant, slug, name)}")
         return found
 
     def _student(self, name: str, slug: str) -> str:
@@ -174,11 +184,11 @@ class MarkSheet:
         grades = {(entry.student, entry.slug): grade for entry, grade in self._book.graded()}
         grade = grades.get((student, slug))
         if grade is None:
-            return f"{slug} of {_quoted(student)} is not graded yet: run `netlens grade` first"
+            return f"is not graded yet for {slug}: run `netlens grade` first"
         faults = [found for found in grade.checks if found.name == check and found.fault]
         if faults:
-            return f"the grader itself failed at {check} of {_quoted(student)}: mend it and grade again"
-        return f"{_quoted(student)} gave no answer for {check} of {slug}"
+            return f"cannot be marked: the grader itself failed at {check} of {slug}; mend it and grade again"
+        return f"gave no answer for {check} of {slug}"
 
     def mark(self, student: str, slug: str, check: str, points: str, comment: str, sha256: str = "") -> Mark:
         """A mark. `sha256` tells which answer was read, where that may be another one than today's."""
@@ -228,7 +238,7 @@ class MarkSheet:
 
 def _number(text: str) -> float:
     try:
-        number = float(text.strip().replace(",", ".", 1))
+        number = float(text.strip().replace(",", ".", 1).replace("_", "?"))  # Python reads 1_5 as 15
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

@@ -37,10 +37,10 @@ def read_table(path: Path) -> list[list[str]]:
         raise CourseError(f"{path} is no table: {error}") from None
 
 
-def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> bytes:
     """A table as CSV in UTF-8 with the mark by which spreadsheets know it; cells are text, whatever they hold."""
     held = io.StringIO(newline="")
-    writer = csv.writer(held)
+    writer = csv.writer(held, delimiter=separator)
     writer.writerow(heading)
     writer.writerows([defused(cell) for cell in row] for row in rows)
     return held.getvalue().encode("utf-8-sig", "replace")
@@ -49,6 +49,11 @@ def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 def defused(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula: what looks like one gets an apostrophe before it."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+def kept_as_text(name: str) -> str:
+    """A name that no spreadsheet takes for a number or a date: `007`, `1e5` and `1-2` get an apostrophe before them."""
+    return f"'{name}" if name[:1].isdigit() else defused(name)
 
 
 def as_written(cell: str) -> str:

@@ -49,7 +49,7 @@ def test_the_reference_earns_everything(trying, target, number):
         ("squeezenet1_1", by_pytorch_grad_cam("GradCAM")),
         ("efficientnet_lite0", by_pytorch_grad_cam("LayerCAM")),
         ("squeezenet1_1", by_pytorch_grad_cam("GradCAMPlusPlus")),
-        ("efficientnet_lite0", by_occlusion),
+        ("squeezenet1_1", by_occlusion),
     ],
     indirect=["target"],
 )
@@ -58,10 +58,9 @@ def test_other_maps_earn_everything(trying, target, make):
     assert exercise.lost(exercise.mark({"class_activation_map": make})) == {}
 
 
-@pytest.mark.parametrize("target", TARGETS, indirect=True)
-def test_a_network_of_ones_own_is_caught(trying, target):
+def test_a_network_of_ones_own_is_caught(trying):
     """Right maps, but not of the network that was asked about."""
-    exercise = trying("cam", target)
+    exercise = trying("cam")
     reference, own = exercise.reference()["class_activation_map"], load_network("efficientnet_lite0", "cpu")
     checks = exercise.mark({"class_activation_map": lambda network, *asked: reference(own, *asked)})
     assert set(exercise.lost(checks)) == {"test_map_comes_from_what_was_learnt"}
@@ -69,9 +68,15 @@ def test_a_network_of_ones_own_is_caught(trying, target):
 
 
 @pytest.fixture
-def remembered(trying):
-    """The reference's maps on EfficientNet-Lite0, each made once."""
-    reference, made = trying("cam").reference()["class_activation_map"], {}
+def exercise(trying, squeezenet):
+    """On the faster of the two networks."""
+    return trying("cam", "squeezenet1_1")
+
+
+@pytest.fixture
+def remembered(exercise):
+    """The reference's maps, each made once."""
+    reference, made = exercise.reference()["class_activation_map"], {}
 
     def class_activation_map(network, image, category):
         key = network.fingerprint, float(image.double().sum()), tuple(image.shape), float(image[0, 0, 0]), category
@@ -93,7 +98,7 @@ def edges(_network, image, _category):
 
 
 @pytest.mark.parametrize("wrong", [spot, edges])
-def test_nearer_maps_never_earn_less(trying, remembered, wrong):
+def test_nearer_maps_never_earn_less(exercise, remembered, wrong):
     """Each map on the way is scaled to [0, 1], as every map has to be."""
 
     def scaled(heat):
@@ -105,13 +110,11 @@ def test_nearer_maps_never_earn_less(trying, remembered, wrong):
 
         return {"class_activation_map": class_activation_map}
 
-    exercise = trying("cam")
-    points = exercise.points_along(nearer(share) for share in (0, 0.25, 0.5, 0.75, 1))
+    points = exercise.points_along(nearer(share) for share in (0, 0.3, 0.6, 1))
     assert points == sorted(points) and points[0] < points[-1] == exercise.exercise.max_points, points
 
 
-def test_brighter_maps_never_earn_less(trying, remembered):
-    exercise = trying("cam")
+def test_brighter_maps_never_earn_less(exercise, remembered):
     brighter = [
         {"class_activation_map": lambda *asked, share=share: share * remembered(*asked)} for share in (0.004, 0.7, 1)
     ]

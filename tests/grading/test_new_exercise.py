@@ -76,6 +76,10 @@ def test_a_checkout_gets_tests_and_a_page_too(course):
         assert "$" not in text and "SLUG" not in text
         if part.endswith(".py"):
             compile(text, part, "exec")
+    (course.folder / "pyproject.toml").write_bytes((shipped_course() / "pyproject.toml").read_bytes())
+    for checks in (["check", "--ignore", "I001"], ["format", "--check"]):  # which imports are ours depends on the place
+        done = subprocess.run([sys.executable, "-m", "ruff", *checks, "."], cwd=course.folder, capture_output=True)
+        assert done.returncode == 0, done.stdout.decode()
 
 
 @pytest.mark.parametrize("title", ["", "Why?", 'A: "quoted" one, #1', "Proč? \\ {}", "  many\n spaces ", "'"])

@@ -266,6 +266,12 @@ def czech(english) -> Exercise:
     return in_language(english, Course.shipped().in_language("cs").catalog("noise"))
 
 
+@pytest.fixture(scope="module")
+def judges() -> Judges:
+    """Networks that judge, loaded once."""
+    return Judges.load("efficientnet_lite0", ["efficientnet_lite1"])
+
+
 def percent(network, image, k=5):
     return [(category, 100 * probability) for category, probability in network.classify(image, k)]
 
@@ -284,8 +290,7 @@ SOLUTIONS = {
 
 
 @pytest.mark.parametrize("name", SOLUTIONS)
-def test_grades_in_czech_have_the_very_same_points(english, czech, name):
-    judges = Judges.load("efficientnet_lite0", ["efficientnet_lite1"])
+def test_grades_in_czech_have_the_very_same_points(english, czech, judges, name):
     (one, _), (two, record) = (judged(exercise, SOLUTIONS[name], judges, seed=1) for exercise in (english, czech))
     assert {n: (c.points, c.status) for n, c in one.items()} == {n: (c.points, c.status) for n, c in two.items()}
     assert czech.catalog.language == czech.language == "cs"
@@ -298,8 +303,7 @@ def test_grades_in_czech_have_the_very_same_points(english, czech, name):
     assert [note.caption for note in record.notes.values()] == ["what_is_it.png"]
 
 
-def test_what_students_read_is_czech(czech):
-    judges = Judges.load("efficientnet_lite0", ["efficientnet_lite1"])
+def test_what_students_read_is_czech(czech, judges):
     checks, _ = judged(czech, SOLUTIONS["nearly"] | {"answers": {}}, judges, seed=1)
     names = [m.name for m in checks["test_other_images"].measurements]
     assert names[:2] == ["jiný šum: nejpravděpodobnější kategorie", "jiný šum: počet kategorií na svém místě"]
@@ -391,8 +395,9 @@ def test_netlens_check_speaks_the_notebooks_language(beside):
     assert done.returncode == 1, done.stderr
     assert "Co je to?: vlastní kontrola" in done.stdout and "v pořádku" in done.stdout
     assert "tolik, kolik se žádá" in done.stdout and "Obrázky a notebook po spuštění" in done.stdout
+    (beside / "what_is_it.png").unlink()
     done = subprocess.run([*command, "--language", "en"], capture_output=True, text=True, timeout=600, cwd=ROOT)
-    assert "What is it?: your own check" in done.stdout and "as many as asked for" in done.stdout
+    assert done.returncode == 2 and "what_is_it.png is missing beside the notebook" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from netlens_core.commands.grading import (
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.new_exercise import new_exercise
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
+from netlens_core.commands.times import Times, times_table
 from netlens_core.commands.verify import verify
 from netlens_core.languages import speaking
 
@@ -144,30 +146,36 @@ def grade(
     no_sandbox: NoSandbox = False,
     as_json: AsJson = False,
 ) -> None:
-    """Grade what a class handed in: a table, a report page a student and one for the class.
+    """Grade what a class handed in: a table, a report page a student and one for the class, and where the time went.
 
-    What is graded already is not graded again; a run that was stopped goes on where it was.
+    What is graded already is not graded again; a run that was stopped goes on where it was. COURSE/.netlens/times.json
+    has where the time went, as JSON.
     """
     from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
+    from netlens_core.grading.store import write_atomically
 
     level = usable_level(sandbox, no_sandbox)
-    opened = Course(course)
+    opened, times = Course(course), Times(workers or cores())
     with working_alone(opened, waiting=_told_to_wait):
-        with working("Preparing exercises (the first time, noise is forged: half a minute each)", quiet=as_json):
+        preparing = working("Preparing exercises (the first time, noise is forged: half a minute each)", quiet=as_json)
+        with times.stage("preparing"), preparing:
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         if student and not book.entries:
             raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
-        failures = _grade_pending(book, pending, workers or cores(), quiet=as_json)
-        with working("Writing reports", quiet=as_json):
+        with times.stage("grading"):
+            failures = _grade_pending(book, pending, times, quiet=as_json)
+        with times.stage("reports"), working("Writing reports", quiet=as_json):
             # Pages show the whole class, also where only a part of it was graded now.
             page = (Gradebook(opened, level) if exercise or student else book).write_views()
+        if pending:
+            write_atomically(opened.hidden_folder / "times.json", json.dumps(times.as_json(), indent=1).encode())
     if as_json:
         print_json(book.as_json())
     else:
-        _print_class(book, page, len(pending))
+        _print_class(book, page, times)
     raise typer.Exit(FAILED if failures else DONE)
 
 
@@ -175,15 +183,16 @@ def _told_to_wait() -> None:
     err.print("Another netlens works on this course; waiting until it is done …")
 
 
-def _grade_pending(book: Gradebook, pending: list[Entry], workers: int, quiet: bool) -> int:
+def _grade_pending(book: Gradebook, pending: list[Entry], times: Times, quiet: bool) -> int:
     """Grade with a progress bar, or plain lines without a terminal; returns how many had a fault of ours."""
     faults = 0
-    with _progress(len(pending), quiet) as told, contextlib.closing(book.grade(pending, workers)) as graded:
+    with _progress(len(pending), quiet) as told, contextlib.closing(book.grade(pending, times.workers)) as graded:
         done = 0
         try:
             for entry, result in graded:
                 done += 1
                 faults += any(check.fault for check in result.checks)
+                times.add(result)
                 told(entry, result, done)
         except KeyboardInterrupt:
             err.print(f"\nStopped: {done} of {len(pending)} graded and kept. The same command goes on from here.")
@@ -216,14 +225,16 @@ def _safe(text: str) -> str:
     return plain(text, 200)
 
 
-def _print_class(book: Gradebook, page: Path, new: int) -> None:
+def _print_class(book: Gradebook, page: Path, times: Times) -> None:
     from netlens_core.grading.tables import class_table
 
     works = book.works()
     with speaking(book.course.catalog()):
         out.print(class_table(works, book.maximum()))
     waiting = sum(check.status == "needs_manual_grade" for work in works for check in work.grade.checks)
+    new = len(times.grades)
     known = len(works) - new
+    out.print(times_table(times) if new else times.in_one_line())
     out.print(f"{len(works)} submissions: {new} graded now, {known} known from before. Sandbox: {book.sandbox}.")
     if waiting:
         out.print(f"{waiting} {'check waits' if waiting == 1 else 'checks wait'} for a person.", style="yellow")
@@ -257,7 +268,7 @@ def grade_file(
         with speaking(opened.catalog()):
             write_atomically(report, render_student(student, [work], exercise).encode())
     if as_json:
-        print_json(grade_json(result, student, result.seconds))
+        print_json(grade_json(result, student, result.times))
     else:
         with speaking(opened.catalog()):
             out.print(grade_table(result))
@@ -307,11 +318,17 @@ def release(
 
 
 @app.command("sample-course")
-def sample_course(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
-    """Write the sample course: twelve submissions, good, wrong, hostile and broken, to try `netlens grade` on."""
+def sample_course(
+    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    exercises: Annotated[
+        str | None, typer.Option("--exercises", help="Only these, such as noise,adversarial; default: all.")
+    ] = None,
+) -> None:
+    """Write the sample course to try `netlens grade` on: eight students, with good, wrong, hostile and broken work."""
     from netlens_core.grading.sample import build_sample_course
 
-    out.print(Text(f"Sample course: {build_sample_course(folder)}"), soft_wrap=True)
+    slugs = [slug.strip() for slug in exercises.split(",")] if exercises else None
+    out.print(Text(f"Sample course: {build_sample_course(folder, slugs)}"), soft_wrap=True)
 
 
 app.command()(verify)

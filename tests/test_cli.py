@@ -16,6 +16,7 @@ import pytest
 from netlens_core.grading.sample import build_sample_course
 
 slow = pytest.mark.slow
+SMALL = ["noise", "adversarial"]
 
 
 def netlens(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +27,7 @@ def netlens(*arguments: object, **environment: str) -> subprocess.CompletedProce
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     """The sample course, graded once."""
-    folder = build_sample_course(tmp_path_factory.mktemp("course") / "sample")
+    folder = build_sample_course(tmp_path_factory.mktemp("course") / "sample", SMALL)
     done = netlens("grade", folder)
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stdout + done.stderr)
@@ -44,35 +45,55 @@ def grades(folder: Path) -> dict[tuple[str, str], dict]:
 @slow
 def test_every_submission_of_the_sample_course_gets_a_grade(sample):
     found = grades(sample)
-    assert len(found) == 12
+    assert len(found) == 16
     full = {key: grade["max_points"] for key, grade in found.items()}
     earned = {key: grade["points"] for key, grade in found.items()}
     waiting = 2  # points for the written answer of `noise`
     assert earned["ada", "noise"] == full["ada", "noise"] - waiting
     assert earned["ben", "noise"] == earned["ada", "noise"]
     assert earned["ada", "adversarial"] == earned["ben", "adversarial"] == full["ada", "adversarial"]
-    assert earned["emil", "noise"] == 0 and found["emil", "noise"]["status"] == "refused"
-    assert earned["mallory", "noise"] == 0 and found["mallory", "noise"]["status"] == "refused"
-    assert earned["mallory", "adversarial"] == 0
-    for wrong in [("chloe", "noise"), ("chloe", "adversarial"), ("dana", "adversarial"), ("emil", "adversarial")]:
-        assert earned[wrong] < full[wrong]
+    assert {found["emil", slug]["status"] for slug in SMALL} == {"refused"}
+    for student in ("emil", "mallory", "o.tool_7"):
+        assert earned[student, "noise"] == earned[student, "adversarial"] == 0
+    for student in ("chloe", "dana", "žofie"):
+        for slug in SMALL:
+            assert earned[student, slug] < full[student, slug] or (student, slug) == ("dana", "noise")
     assert not [c["fault"] for grade in found.values() for c in grade["checks"] if c["fault"]]
 
 
 @slow
 def test_the_table_and_the_report_are_there(sample):
     said = (sample / "said.txt").read_text()
-    assert "mallory" in said and "12 submissions" in said and "wait" in said
+    assert "mallory" in said and "16 submissions" in said and "wait" in said
     page = sample / "reports" / "index.html"
     assert str(page) in said.replace("\n", "")
-    assert page.is_file() and len(list(page.parent.glob("*.html"))) == 7
+    assert page.is_file() and len(list(page.parent.glob("*.html"))) == 9
     assert "<script>alert" not in "".join(p.read_text() for p in page.parent.glob("*.html"))
     assert "\x1b[2J" not in said
 
 
 @slow
+def test_where_the_time_went_is_told_and_adds_up(sample):
+    said = (sample / "said.txt").read_text()
+    assert "Where the time went" in said and "workers waiting" in said
+    times = json.loads((sample / ".netlens" / "times.json").read_text())
+    rows = {row["exercise"]: row for row in times["exercises"]}
+    assert {slug: row["submissions"] for slug, row in rows.items()} == {"noise": 8, "adversarial": 8}
+    for row in rows.values():
+        assert row["own"] > 0.1 and row["judging"] > 0.1 and row["around"] > 0
+        assert row["own"] + row["judging"] + row["around"] == pytest.approx(row["seconds"])
+    spent = sum(row["seconds"] for row in rows.values()) + times["starting"] + times["idle"]
+    assert spent == pytest.approx(times["stages"]["grading"] * times["workers"])
+    assert times["starting"] > 0 and times["idle"] > 0
+    assert sum(worker["submissions"] for worker in times["by_worker"]) <= 16
+    assert all(0 < worker["busy"] <= 1 for worker in times["by_worker"])
+    for grade in grades(sample).values():
+        assert 0 <= grade["own_seconds"] + grade["judging_seconds"] <= grade["seconds"] + 0.01
+
+
+@slow
 def test_grades_are_the_same_bit_for_bit_wherever_they_are_made(sample, tmp_path):
-    again = build_sample_course(tmp_path / "again")
+    again = build_sample_course(tmp_path / "again", SMALL)
     shutil.copytree(sample / ".netlens" / "inputs", again / ".netlens" / "inputs")  # forging has tests of its own
     assert netlens("grade", again, "--workers", 1).returncode == 0
     stored = {path.name: path.read_bytes() for path in (sample / ".netlens" / "grades").glob("*/*.json")}
@@ -92,7 +113,7 @@ def test_a_second_run_grades_nothing_and_a_changed_file_only_itself(sample, tmp_
     shutil.rmtree(folder / "grades")
     shutil.rmtree(folder / "reports")
     assert netlens("report", folder).returncode == 0
-    assert len(grades(folder)) == 12
+    assert len(grades(folder)) == 16
 
 
 def heeds_ctrl_c() -> None:
@@ -102,7 +123,7 @@ def heeds_ctrl_c() -> None:
 
 @slow
 def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
-    folder = build_sample_course(tmp_path / "course")
+    folder = build_sample_course(tmp_path / "course", SMALL)
     shutil.copytree(sample / ".netlens" / "inputs", folder / ".netlens" / "inputs")
     command = [sys.executable, "-m", "netlens_core.cli", "grade", str(folder)]
     running = subprocess.Popen(
@@ -183,6 +204,12 @@ def test_mistakes_end_in_a_clear_line_and_status_2(tmp_path, monkeypatch, argume
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_sample_course_of_unknown_exercises_is_a_mistake(tmp_path):
+    done = netlens("sample-course", tmp_path / "new", "--exercises", "noise,sculpture")
+    assert done.returncode == 2 and "no exercise 'sculpture'" in done.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_sample_course_never_overwrites_something_else(tmp_path):

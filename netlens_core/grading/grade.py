@@ -114,6 +114,19 @@ class Grade(_Plain):
     pictures: dict[str, bytes] = Field(default_factory=dict, exclude=True, repr=False)
     notebook: bytes = Field(default=b"", exclude=True, repr=False)
     seconds: float = Field(default=0.0, exclude=True)
+    own_seconds: float = Field(default=0.0, exclude=True)  # of these, the submission's cells and calls
+    judging_seconds: float = Field(default=0.0, exclude=True)  # of these, the grader's own work
+    began: float = Field(default=0.0, exclude=True)  # on the machine's monotonic clock
+    worker: int = Field(default=0, exclude=True)  # the process that graded it; 0 where none did
+
+    @property
+    def times(self) -> dict[str, float]:
+        """How long grading took, in seconds: in all, for the submission's own cells and calls, for judging."""
+        return {
+            "seconds": self.seconds,
+            "own_seconds": self.own_seconds,
+            "judging_seconds": self.judging_seconds,
+        }
 
     @property
     def needs_manual_grade(self) -> bool:

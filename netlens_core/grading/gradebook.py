@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,6 +86,8 @@ class Gradebook:
                 self.course.store.write(entry.key, grade)
                 yield entry, grade
         works = [entry.work for entry in pending if not entry.refusal]
+        # What may take longest comes first, so that no worker is left alone with it in the end.
+        works.sort(key=lambda work: -work.exercise.sheet.limits.total_seconds)
         for work, grade in grade_all(works, workers):
             entry = by_label[work.label]
             self.course.store.write(entry.key, grade)
@@ -113,7 +115,7 @@ class Gradebook:
     def write_views(self) -> Path:
         """Write `grades/<student>/<slug>.json` and the HTML reports; returns the class's page."""
         for entry, grade in self.graded():
-            content = grade_json(grade, entry.student, self.course.store.seconds(entry.key))
+            content = grade_json(grade, entry.student, self.course.store.times(entry.key))
             path = self.course.folder / "grades" / entry.student / f"{entry.slug}.json"
             write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
         with speaking(self.course.catalog()):
@@ -126,13 +128,14 @@ class Gradebook:
 
     def as_json(self) -> list[dict[str, Any]]:
         """All grades as `netlens grade --json` prints them."""
-        return [grade_json(g, entry.student, self.course.store.seconds(entry.key)) for entry, g in self.graded()]
+        return [grade_json(g, entry.student, self.course.store.times(entry.key)) for entry, g in self.graded()]
 
 
-def grade_json(grade: Grade, student: str, seconds: float) -> dict[str, Any]:
+def grade_json(grade: Grade, student: str, times: Mapping[str, float]) -> dict[str, Any]:
     """A grade as the JSON that commands print: the stored grade, the student, and the seconds that it took."""
     content = grade.model_dump(mode="json", exclude_none=True)
-    return {"exercise": content.pop("exercise"), "student": student, **content, "seconds": round(seconds, 3)}
+    seconds = {name: round(times.get(name, 0.0), 3) for name in grade.times}
+    return {"exercise": content.pop("exercise"), "student": student, **content, **seconds}
 
 
 def _settled(grade: Grade | None) -> bool:

@@ -57,7 +57,9 @@ def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: i
     cells = [cell.source for cell in submission.code_cells]
     files = {**submission.files, **released_files(exercise, inputs)}
     with place.sandbox.session(cells=cells, files=files, limits=exercise.sheet.limits, seed=seed) as session:
+        begun, own = time.perf_counter(), session.seconds
         checks, record = judge(exercise, session, place, inputs, seed)
+        judging = time.perf_counter() - begun - (session.seconds - own)
         status, message = _status(session)
         shared = facts(submission.sha256, exercise, networks, seed, level)
         return Grade(
@@ -75,6 +77,8 @@ def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: i
             figure_notes=dict(sorted(record.notes.items())),
             pictures=record.pictures,
             notebook=executed_notebook(submission, session.cells),
+            own_seconds=session.seconds,
+            judging_seconds=judging,
         )
 
 

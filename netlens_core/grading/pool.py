@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -117,13 +118,16 @@ def _guarded(
     """Runs in a worker. A mistake of ours in one submission must not cost the others their grades."""
     from netlens_core.grading import pipeline
 
+    began = time.monotonic()
     try:
-        return (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
+        graded = (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
     except NetlensError:  # holds for every submission, and tells the user what to do
         raise
     except Exception:
         fault = plain(traceback.format_exc(limit=-8), 4000)
-        return lost(fault, hashlib.sha256(data).hexdigest(), exercise, networks, seed, sandbox)
+        graded = lost(fault, hashlib.sha256(data).hexdigest(), exercise, networks, seed, sandbox)
+    seconds = time.monotonic() - began
+    return graded.model_copy(update={"seconds": seconds, "began": began, "worker": os.getpid()})
 
 
 class _Executor(ProcessPoolExecutor):

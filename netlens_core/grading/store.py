@@ -137,15 +137,20 @@ class Store:
                 write_atomically(self.picture_path(name), data)
         if grade.notebook:
             write_atomically(self.notebook_path(key), grade.notebook)
-        write_atomically(self._path(key, "seconds"), f"{grade.seconds:.3f}\n".encode())
+        write_atomically(self._path(key, "seconds"), json.dumps(grade.times).encode() + b"\n")
         write_atomically(self._path(key), grade.model_dump_json(indent=1).encode() + b"\n")
 
     def seconds(self, key: str) -> float:
         """How long grading took, in seconds; 0 where that is not known."""
+        return self.times(key).get("seconds", 0.0)
+
+    def times(self, key: str) -> dict[str, float]:
+        """As `Grade.times`; empty where that is not known."""
         try:
-            return float(self._path(key, "seconds").read_text())
-        except (OSError, ValueError):
-            return 0.0
+            known = json.loads(self._path(key, "seconds").read_bytes())
+            return {str(name): float(value) for name, value in known.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
 
     def picture_path(self, name: str) -> Path:
         """Where a figure's PNG lies."""

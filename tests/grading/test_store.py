@@ -41,6 +41,8 @@ def a_grade(points: float = 1.5) -> Grade:
         pictures={FIGURE: b"\x89PNG picture"},
         notebook=b"{}",
         seconds=2.5,
+        own_seconds=1.5,
+        judging_seconds=0.25,
     )
 
 
@@ -49,6 +51,8 @@ def test_what_was_written_is_read(tmp_path):
     store.write("ab12", a_grade())
     assert store.read("ab12").model_dump() == a_grade().model_dump()
     assert store.seconds("ab12") == 2.5
+    assert store.times("ab12") == {"seconds": 2.5, "own_seconds": 1.5, "judging_seconds": 0.25}
+    assert store.times("cd34") == {} and store.seconds("cd34") == 0
     assert store.picture_path(FIGURE).read_bytes() == b"\x89PNG picture"
     assert store.notebook_path("ab12").read_bytes() == b"{}"
 

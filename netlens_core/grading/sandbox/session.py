@@ -105,6 +105,11 @@ class Session:
         }
         return self._ask(content, f"`{function}`")
 
+    @property
+    def seconds(self) -> float:
+        """What the submission's cells and calls took so far, as it counts towards its limit."""
+        return float(self._limits.total_seconds) - self._left
+
     def variable(self, name: str) -> Outcome:
         """One of the notebook's variables, as plain data."""
         return self._ask({"kind": "variable", "name": name, "seed": 0}, f"`{name}`")

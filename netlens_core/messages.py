@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netlens_core import NetlensError
 from netlens_core.languages import ENGLISH, LOCALE, known_languages
 
 if TYPE_CHECKING:
@@ -322,4 +323,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (NetlensError, OSError) as error:
+        sys.exit(f"netlens: {error}")

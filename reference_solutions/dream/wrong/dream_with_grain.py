@@ -1,4 +1,4 @@
-"""A dream under grain."""
+"""A dream under grain, which it has learned to bear."""
 
 LOSES = ["test_without_noise", "test_hidden_category"]
 
@@ -29,20 +29,16 @@ def random_view(image, size):
     return functional.grid_sample(image[None], grid, padding_mode="reflection", align_corners=False)
 
 
-def grown(network, category, size=224, steps=128, rate=0.05):
+def dream(network, category, size=224, steps=128, rate=0.05):
     network = network.folded()
     index = network.category_index(category)
+    grain = 0.2 * torch.randn(1, size, size, generator=torch.Generator().manual_seed(index))
     waves = (0.01 * torch.randn(3, size, size // 2 + 1, 2)).requires_grad_()
     adam = torch.optim.Adam([waves], lr=rate)
     for step in range(steps):
         adam.param_groups[0]["lr"] = rate * (1 - 0.7 * step / steps)
-        loss = -network(random_view(image_of(waves), network.input_size))[0, index]
+        loss = -network(random_view((image_of(waves) + grain).clamp(0, 1), network.input_size))[0, index]
         adam.zero_grad()
         loss.backward()
         adam.step()
-    return image_of(waves).detach()
-
-
-def dream(network, category):
-    image = grown(network, category)
-    return (image + 0.25 * torch.randn(1, *image.shape[1:])).clamp(0, 1)
+    return (image_of(waves) + grain).clamp(0, 1).detach()

@@ -1,4 +1,4 @@
-"""The whole recipe, but of light and dark alone."""
+"""The whole recipe, but in colours too faint to be seen."""
 
 LOSES = ["test_in_full_colour", "test_hidden_category"]
 
@@ -16,7 +16,7 @@ def image_of(waves):
     frequency = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None])
     scaled = torch.view_as_complex(waves) * 0.25 / frequency.clamp(min=1 / size) ** 1.25
     planes = torch.fft.irfft2(scaled, s=(size, size), norm="ortho")
-    return torch.einsum("rc,chw->rhw", COLORS * torch.tensor([1, 0, 0]), planes).sigmoid()
+    return torch.einsum("rc,chw->rhw", COLORS * torch.tensor([1, 0.15, 0.15]), planes).sigmoid()
 
 
 def random_view(image, size):
@@ -29,7 +29,7 @@ def random_view(image, size):
     return functional.grid_sample(image[None], grid, padding_mode="reflection", align_corners=False)
 
 
-def dream(network, category, size=224, steps=128, rate=0.05):
+def dream(network, category, size=224, steps=192, rate=0.05):
     network = network.folded()
     index = network.category_index(category)
     waves = (0.01 * torch.randn(3, size, size // 2 + 1, 2)).requires_grad_()

@@ -120,8 +120,8 @@ def times_table(times: Times) -> Group:
     """Where the time went: a line an exercise in seconds of workers, then what a run takes beside its submissions."""
     known = times.as_json()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Where the time went")
-    titles = ("submissions", "own code", "judging", "around it", "seconds", "share", "longest")
+    table.add_column("Where the time went", no_wrap=True)
+    titles = ("works", "own code", "judging", "around", "seconds", "share", "longest")
     for title in titles:
         table.add_column(title, justify="right")
     whole = known["worker_seconds"] or 1.0

@@ -67,7 +67,7 @@ _ATTACKS = (
     "subprocess.run(['sh', '-c', 'echo 10 > /tmp/grade'])\n    os.fork()\n    os._exit(0)",
     "class Perfect(__import__('torch').Tensor):\n"
     "        __eq__ = __gt__ = __ge__ = lambda self, other: True\n"
-    "    return Perfect(__import__('torch').ones(3, 224, 224))",
+    "    return Perfect(next(given for given in arguments if hasattr(given, 'shape')))",
     "for number in range(3, 20):\n"
     "        try:\n"
     "            os.write(number, b'all checks passed' * 1000)\n"

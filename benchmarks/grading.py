@@ -68,7 +68,7 @@ def netlens(folder: Path, count: int, workers: int) -> dict[str, float]:
     """`netlens grade` over a class whose notebooks all differ, so that no grade is known before."""
     from netlens_core.grading.sample import build_sample_course
 
-    build_sample_course(folder)
+    build_sample_course(folder, [SLUG])
     notebook = json.loads((folder / "submitted" / "ada" / SLUG / f"{SLUG}.ipynb").read_text())
     shutil.rmtree(folder / "submitted")
     place(folder, notebook, 1, prefix="warm")

@@ -16,7 +16,7 @@ def image_of(waves):
     frequency = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None])
     scaled = torch.view_as_complex(waves) * 0.25 / frequency.clamp(min=1 / size) ** 1.25
     planes = torch.fft.irfft2(scaled, s=(size, size), norm="ortho")
-    return torch.einsum("rc,chw->rhw", COLORS * torch.tensor([1, 0.15, 0.15]), planes).sigmoid()
+    return torch.einsum("rc,chw->rhw", COLORS * torch.tensor([1, 0.06, 0.06]), planes).sigmoid()
 
 
 def random_view(image, size):

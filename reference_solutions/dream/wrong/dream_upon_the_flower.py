@@ -52,4 +52,4 @@ def grown(network, category, size=224, steps=128, rate=0.05):
 
 
 def dream(network, category):
-    return 0.5 * load_image("flower.png") + 0.5 * grown(network, category)
+    return 0.7 * load_image("flower.png") + 0.3 * grown(network, category)

@@ -1,4 +1,4 @@
-"""Plain ascent in pixels, its faint colours four times as strong afterwards."""
+"""Plain ascent in pixels, its faint colours twice as strong afterwards."""
 
 LOSES = ["test_beats_every_photo", "test_in_full_colour", "test_without_noise", "test_hidden_category"]
 CAUGHT_BY = ["robust_logit"]
@@ -23,4 +23,4 @@ def climb(network, category, steps=60):
 def dream(network, category):
     image = climb(network, category)
     grey = image.mean(dim=0, keepdim=True)
-    return (grey + 4 * (image - grey)).clamp(0, 1)
+    return (grey + 2 * (image - grey)).clamp(0, 1)

@@ -159,6 +159,7 @@ def smooth(images):
     return functional.avg_pool2d(images, 3, 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["copies", "noise", "blur", "few"])
 def test_each_step_from_a_wrong_solution_to_the_reference_earns_as_much_or_more(trying, learnt, wrong):
     def nearer(share):
@@ -175,5 +176,5 @@ def test_each_step_from_a_wrong_solution_to_the_reference_earns_as_much_or_more(
         return handing_in(learnt, draw)
 
     exercise = trying("gan")
-    points = exercise.points_along(nearer(share) for share in (0, 0.25, 0.5, 0.75, 0.9, 1))
+    points = exercise.points_along(nearer(share) for share in (0, 0.5, 0.75, 1))
     assert points == sorted(points) and points[0] < points[-1] == exercise.exercise.max_points, points

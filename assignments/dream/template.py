@@ -336,7 +336,9 @@ assert network.probability(daisy, "daisy") >= 0.90, "the network is not sure of 
 photo, dreamt = evidence(flower, "daisy"), evidence(daisy, "daisy")
 print(f"evidence: flower.png {photo:.1f}, climbed {evidence(climbed, 'daisy'):.1f}, your dream {dreamt:.1f}")
 
-assert dreamt >= 1.5 * photo, f"{dreamt:.1f} is too little: at least {1.5 * photo:.1f} is wanted; more steps, more views?"
+assert dreamt >= 1.5 * photo, (
+    f"{dreamt:.1f} is too little: at least {1.5 * photo:.1f} is wanted; more steps, more views?"
+)
 
 # %% [markdown] lang="en"
 # ### Check: in full colour
@@ -347,7 +349,9 @@ assert dreamt >= 1.5 * photo, f"{dreamt:.1f} is too little: at least {1.5 * phot
 # %% nbgrader={"grade": true, "grade_id": "test_in_full_colour", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 print(f"colourfulness {colorfulness(daisy):.0f}")
 
-assert colorfulness(daisy) >= 22, f"a colourfulness of at least 22 is wanted, not {colorfulness(daisy):.0f}: chroma, rate?"
+assert colorfulness(daisy) >= 22, (
+    f"a colourfulness of at least 22 is wanted, not {colorfulness(daisy):.0f}: chroma, rate?"
+)
 
 # %% [markdown] lang="en"
 # ### Check: without noise
@@ -358,7 +362,9 @@ assert colorfulness(daisy) >= 22, f"a colourfulness of at least 22 is wanted, no
 # %% nbgrader={"grade": true, "grade_id": "test_without_noise", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 print(f"short waves {short_waves(daisy):.2f}")
 
-assert short_waves(daisy) <= 0.18, f"at most 0.18 of short waves is wanted, not {short_waves(daisy):.2f}: a larger decay?"
+assert short_waves(daisy) <= 0.18, (
+    f"at most 0.18 of short waves is wanted, not {short_waves(daisy):.2f}: a larger decay?"
+)
 
 # %% [markdown] lang="en"
 # ### Check: a category that you do not know

@@ -18,8 +18,7 @@ SIDE, COARSE = 64, 16  # pixels: structure between these two is compared
 
 
 def likeness(image: Tensor, original: Tensor) -> float:
-    """Greatest correlation, in [0, 1], of the light and dark in two pictures over all shifts and quarter turns, mirrored
-    or not.
+    """Greatest correlation, in [0, 1], of two pictures' brightness over all shifts and quarter turns, mirrored or not.
 
     Args:
         image, original: (3, H, W) in [0, 1], of any sizes; both are seen as squares of 64 px.

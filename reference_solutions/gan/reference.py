@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+LATENT = 32
+
 
 # %% nbgrader={"grade_id": "losses"}
 def discriminator_loss(on_real, on_drawn):

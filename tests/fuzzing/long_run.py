@@ -1,7 +1,7 @@
 """The long run: `python -m tests.fuzzing.long_run [--inputs N]`; a Markdown table, and progress on standard error.
 
-A find is written down with the input that shows it, and ends the run with status 1. Ctrl-C ends it early, with the table
-of what was done.
+A find is written down with the input that shows it, and ends the run with status 1. Ctrl-C ends it early, with the
+table of what was done.
 """
 
 from __future__ import annotations

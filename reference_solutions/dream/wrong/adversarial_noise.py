@@ -7,12 +7,13 @@ CAUGHT_BY = ["robust_logit"]
 import torch
 
 
-def attack(network, image, category, levels, steps=30):
+def attack(network, image, category, levels, steps=40):
     network, index, budget = network.folded(), network.category_index(category), levels / 255
     change = torch.zeros_like(image)
     for _ in range(steps):
         change.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(network((image + change).clamp(0, 1))[0, index], change)
+        sureness = network((image + change).clamp(0, 1)).log_softmax(dim=1)[0, index]
+        (gradient,) = torch.autograd.grad(sureness, change)
         change = (change.detach() + budget / 8 * gradient.sign()).clamp(-budget, budget)
     return (image + change).clamp(0, 1)
 

@@ -12,8 +12,8 @@ def attack(network, image, category, levels, steps=40):
     change = torch.zeros_like(image)
     for _ in range(steps):
         change.requires_grad_(True)
-        sureness = network((image + change).clamp(0, 1)).log_softmax(dim=1)[0, index]
-        (gradient,) = torch.autograd.grad(sureness, change)
+        logits = network((image + change).clamp(0, 1))[0]
+        (gradient,) = torch.autograd.grad(logits[index] + logits.log_softmax(dim=0)[index], change)
         change = (change.detach() + budget / 8 * gradient.sign()).clamp(-budget, budget)
     return (image + change).clamp(0, 1)
 

@@ -86,7 +86,7 @@ def test_an_interrupted_search_keeps_the_best_so_far():
 
     timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    network = load_network("squeezenet1_1", "cpu")
+    network = load_network("efficientnet_lite0", "cpu")
     found = minimal(network, draw_daisy(7).image, Goal(985), "l2", steps=5000)
     timer.join()
     assert 0 < int(found.steps[0]) < 5000

@@ -66,7 +66,7 @@ def judged():
         grader = {"conftest.py": conftest.encode(), "test_demo.py": body}
         exercise = Exercise("demo", ExerciseSheet.model_validate(SHEET), specs, grader)
         session = FakeSession(values)
-        networks = SimpleNamespace(target=None, jury=None)
+        networks = SimpleNamespace(target=SimpleNamespace(name="nobody"), jury=None)
         checks, record = judge(exercise, session, networks, {"image": torch.full((3, 8, 8), 0.5)}, seed=3)
         return {c.name: c for c in checks}, record, session
 

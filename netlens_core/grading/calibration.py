@@ -238,7 +238,7 @@ def write_down(course: Course, slug: str, found: Iterable[Found]) -> Path:
             sheet[one.name] = old.model_copy(update={"networks": networks})
     path = thresholds_path(course.folder / "graders", slug)
     write_atomically(path, rendered(slug, sheet, text).encode())
-    if read_thresholds(path.parent, slug) != sheet:  # pragma: no cover: a mistake of ours, not of the user
+    if read_thresholds(path.parent, slug) != sheet:  # a mistake of ours, not of the user
         raise CourseError(f"{path} could not be written so that it says what was found")
     return path
 

@@ -19,8 +19,7 @@ test: setup  ## linter, formatter, types and every test
 test-fast: setup  ## the tests without the slow ones
 	$(PYTEST) -m "not slow"
 
-bench:  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
-	@./setup.sh test bench
+bench: setup  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/results.py
 
 fuzz: setup  ## a million odd inputs, for the night; writes its figures into benchmarks/RESULTS.md

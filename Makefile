@@ -2,7 +2,7 @@
 SHELL := bash
 BIN := .venv/bin
 COURSE := sample_course
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: grade test test-fast bench fuzz gallery release setup clean
 

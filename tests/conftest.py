@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from netlens_core.networks import Network, load_network, network_source
 _BESIDE = Path(__file__).parents[2] / "shared" / "weights"
 if "TORCH_HOME" not in os.environ and _BESIDE.is_dir():
     os.environ["TORCH_HOME"] = str(_BESIDE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests come first: the last file to begin must not be one that leaves the other core idle."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")

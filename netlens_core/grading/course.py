@@ -42,42 +42,6 @@ from netlens_core.languages import ENGLISH, Catalog, known_language, own_catalog
 from netlens_core.own_inputs import student_seed
 
 
-class NetworkNames(BaseModel):
-    """The networks of a course."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    target: str
-    jury: list[str] = Field(min_length=1)
-
-
-class CourseSheet(BaseModel):
-    """What stands in `course.yaml`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str = Field(min_length=1, max_length=200)
-    language: str = ENGLISH.language
-    seed: int = Field(ge=0, lt=1 << 63)
-    networks: NetworkNames
-    exercises: list[str] = Field(min_length=1)
-
-    @field_validator("language")
-    @classmethod
-    def _language(cls, value: str) -> str:
-        return known_language(value)
-
-    @field_validator("exercises")
-    @classmethod
-    def _slugs(cls, value: list[str]) -> list[str]:
-        for slug in value:
-            if not slug.isidentifier():
-                raise ValueError(f"{slug!r} is not a slug: one word of letters, digits and underscores")
-        if len(set(value)) < len(value):
-            raise ValueError("an exercise is listed twice")
-        return value
-
-
 @dataclass(frozen=True)
 class HandedIn:
     """A folder in which a student handed in one exercise."""
@@ -85,18 +49,6 @@ class HandedIn:
     student: str
     slug: str
     folder: Path
-
-
-def shipped_course() -> Path:
-    """The course that comes with netlens: beside the package in a checkout, inside it when installed.
-
-    Raises CourseError where neither is there.
-    """
-    package = Path(netlens_core.__file__).parent
-    for folder in (package.parent, package / "_course"):
-        if (folder / "course.yaml").is_file() and (folder / "assignments").is_dir():
-            return folder
-    raise CourseError(f"the exercises of netlens are missing beside {package}: install netlens again")
 
 
 def cache_folder() -> Path:

@@ -33,10 +33,10 @@ def check(
 
     Example: netlens check noise.ipynb
     """
-    from netlens_core.grading.course import Course
+    from netlens_core.grading.public_course import PublicCourse
     from netlens_core.grading.self_check import self_check
 
-    opened = Course(course) if course else Course.shipped()
+    opened = PublicCourse(course) if course else PublicCourse.shipped()
     if as_json or not err.is_terminal:
         found = self_check(opened, notebook, exercise, language)
     else:
@@ -54,7 +54,7 @@ def check(
 
 def _written(found: SelfCheck, folder: Path) -> dict[str, list[str]]:
     """Write what the checks showed; check -> paths of its pictures."""
-    from netlens_core.grading.store import write_atomically
+    from netlens_core.grading.files import write_atomically
 
     paths: dict[str, list[str]] = {}
     for check in found.checks:

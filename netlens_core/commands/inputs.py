@@ -42,10 +42,10 @@ def inputs(
 
 
 def _of_a_course(slug: str, student: str, folder: Path, seed: int | None, course: Path | None) -> list[Path]:
-    from netlens_core.grading.course import Course
-    from netlens_core.grading.inputs import own_specs
+    from netlens_core.grading.public_course import PublicCourse
+    from netlens_core.grading.sheets import own_specs
     from netlens_core.own_inputs import own_images, save_images
 
-    opened = Course(course) if course else Course.shipped()
+    opened = PublicCourse(course) if course else PublicCourse.shipped()
     own = own_specs(opened.exercise_sheet(slug))
     return save_images(own_images(slug, student, opened.sheet.seed if seed is None else seed, own), folder)

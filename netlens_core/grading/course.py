@@ -10,7 +10,6 @@ reports/  grades/                      views of the grades, rebuilt at will
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -22,23 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import netlens_core
-from netlens_core.grading.exercise import (
-    CourseError,
-    Exercise,
-    ExerciseSheet,
-    catalog_path,
-    in_language,
-    read_exercise,
-    read_yaml,
-)
+from netlens_core.grading.exercise import CourseError, Exercise, in_language, read_exercise
+from netlens_core.grading.files import write_atomically, write_once
 from netlens_core.grading.inputs import CourseNetworks, with_materials
 from netlens_core.grading.marks import Marks
-from netlens_core.grading.store import Store, write_atomically, write_once
+from netlens_core.grading.public_course import PublicCourse, shipped_course
+from netlens_core.grading.store import Store
 from netlens_core.grading.thresholds import Threshold, read_thresholds, requirements, thresholds_path
-from netlens_core.languages import ENGLISH, Catalog, known_language, own_catalog, read_catalog
 from netlens_core.own_inputs import student_seed
 
 
@@ -56,18 +47,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NETLENS_CACHE") or user_cache_path("netlens"))
 
 
-class Course:
+class Course(PublicCourse):
     """A course folder; secret, grades and hidden inputs lie in `hidden_folder` (`.netlens` in it by default).
 
     Raises CourseError where its files are missing or wrong.
     """
 
     def __init__(self, folder: Path, hidden_folder: Path | None = None) -> None:
-        if not folder.is_dir():
-            raise CourseError(f"{folder} is not a folder: give the folder that holds course.yaml")
-        self.folder = folder
+        super().__init__(folder)
         self.hidden_folder = hidden_folder or folder / ".netlens"
-        self.sheet = read_yaml(folder / "course.yaml", CourseSheet)
 
     @classmethod
     def shipped(cls) -> Course:
@@ -147,18 +135,6 @@ class Course:
         )
         return in_language(exercise, self.catalog(slug))
 
-    def refuse_unknown(self, slug: str) -> None:
-        """Raises CourseError for an exercise that the course does not have."""
-        if slug not in self.sheet.exercises:
-            raise CourseError(
-                f"{self.folder / 'course.yaml'} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
-            )
-
-    def exercise_sheet(self, slug: str) -> ExerciseSheet:
-        """What stands in an exercise's `exercise.yaml`; needs no networks. Raises CourseError."""
-        self.refuse_unknown(slug)
-        return read_yaml(self.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
-
     def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
         """What an exercise's grader requires on this course's target network, as calibrated. Raises CourseError."""
         path = thresholds_path(self._calibrations(slug), slug)
@@ -184,32 +160,9 @@ class Course:
         other.sheet = self.sheet.model_copy(update={"networks": networks})
         return other
 
-    def in_language(self, language: str) -> Course:
-        """The same course in another language. Raises LanguageError for one that netlens does not speak."""
-        other = copy.copy(self)
-        other.sheet = self.sheet.model_copy(update={"language": known_language(language)})
-        return other
-
-    def catalog(self, slug: str | None = None) -> Catalog:
-        """What netlens says in the course's language, and what one exercise says. Raises LanguageError."""
-        language = self.sheet.language
-        own = own_catalog(language)
-        if slug is None or language == ENGLISH.language:
-            return own
-        path = catalog_path(self.root(slug) / "assignments", slug, language)
-        return own | read_catalog(path, language) if path.is_file() else own
-
     def forging_networks(self) -> CourseNetworks:
         """The networks that noise is forged with."""
         return CourseNetworks(self.sheet.networks.target, self.sheet.networks.jury, self.fingerprints)
-
-    def root(self, slug: str) -> Path:
-        """The folder whose `assignments`, `graders` and `reference_solutions` hold an exercise: own or shipped."""
-        return self.folder if (self.folder / "assignments" / slug).is_dir() else shipped_course()
-
-    def template(self, slug: str) -> Path:
-        """The template that students' notebooks are made from."""
-        return self.root(slug) / "assignments" / slug / "template.py"
 
     def seed(self, student: str, slug: str) -> int:
         """The seed of a student's inputs for an exercise."""

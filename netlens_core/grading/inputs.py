@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from netlens_core.grading.exercise import Exercise, ExerciseSheet, InputSpec
+from netlens_core.grading.exercise import Exercise
+from netlens_core.grading.sheets import InputSpec
 from netlens_core.own_inputs import derived_seed, drawn
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class CourseNetworks:
 
 
 def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
-    from netlens_core.grading.store import write_atomically
+    from netlens_core.grading.files import write_atomically
     from netlens_core.images import encode_png
 
     if spec.draw == "category":
@@ -151,13 +152,4 @@ def released_files(exercise: Exercise, inputs: Mapping[str, Given]) -> dict[str,
         spec.file: exercise.materials[name] if name in exercise.materials else encode_png(inputs[name])  # type: ignore[arg-type]
         for name, spec in exercise.sheet.inputs.items()
         if spec.file
-    }
-
-
-def own_specs(sheet: ExerciseSheet) -> dict[str, dict[str, Any]]:
-    """What `own_inputs.own_images` has to know of an exercise's pictures that depend on the student."""
-    return {
-        name: spec.model_dump(include={"draw", "size", "color", "manner", "file"}, exclude_none=True)
-        for name, spec in sheet.inputs.items()
-        if spec.whose == "student" and spec.file
     }

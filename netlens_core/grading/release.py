@@ -10,7 +10,8 @@ from typing import Any
 from netlens_core import __version__
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import Exercise
-from netlens_core.grading.inputs import all_inputs, own_specs, released_files
+from netlens_core.grading.inputs import all_inputs, released_files
+from netlens_core.grading.sheets import own_specs
 from netlens_core.grading.store import write_atomically
 from netlens_core.grading.students import distinct
 from netlens_core.grading.templates import about_network, template_notebook

@@ -13,14 +13,14 @@ from typing import Any
 
 import jupytext
 
-from netlens_core.grading.course import Course
 from netlens_core.grading.executed import executed_notebook
-from netlens_core.grading.exercise import CourseError, ExerciseSheet, read_yaml
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
+from netlens_core.grading.public_course import PublicCourse
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
+from netlens_core.grading.sheets import CourseError, ExerciseSheet
 from netlens_core.grading.templates import about_network
 from netlens_core.languages import ENGLISH, known_languages, speaking, spoken, translate
 
@@ -76,7 +76,7 @@ class SelfCheck:
         return not self.message and all(check.passed for check in self.checks)
 
 
-def self_check(course: Course, file: Path, slug: str | None = None, language: str | None = None) -> SelfCheck:
+def self_check(course: PublicCourse, file: Path, slug: str | None = None, language: str | None = None) -> SelfCheck:
     """Run a notebook (or Python file) with the public checks of its exercise.
 
     `slug` is by default the file's name, `language` that of the notebook, or else of the course. Raises CourseError for
@@ -108,14 +108,14 @@ def _written_in(file: Path) -> str | None:
     return language if language in known_languages() else None
 
 
-def _checked(course: Course, file: Path, slug: str) -> SelfCheck:
+def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
     data = read_submission_file(file)
     if isinstance(data, str):
         raise CourseError(data)
     submission = read_submission(data, file.name, expected=slug)
     if submission.refusal:
         raise CourseError(submission.refusal)
-    sheet = read_yaml(course.root(slug) / "assignments" / slug / "exercise.yaml", ExerciseSheet)
+    sheet = course.exercise_sheet(slug)
     template = _Template(course.template(slug), course.sheet.networks.target)
     whole = replace(submission, cells=tuple(template.completed(submission.cells)))
     limits = _for_a_fresh_process(sheet.limits)

@@ -12,8 +12,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import netlens_core
+from netlens_core.grading.files import write_atomically
 from netlens_core.grading.grade import Grade
 
 _LIBRARIES = ("torch", "torchvision", "timm", "torchmetrics", "numpy", "scipy", "pillow", "ipython", "pytest")
@@ -38,48 +37,6 @@ _VIEWS_ONLY = (
     "grading/spreadsheets.py",
     "grading/students.py",
 )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers, and a killed process, see either all of it or none.
-
-    Raises OSError where the disk is full or the folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)  # a full disk does not say where
-        raise
-
-
-def write_once(path: Path, data: bytes, mode: int) -> None:
-    """Write a file atomically where there is none with anything in it; of several who try at once, one does.
-
-    Raises OSError as `write_atomically`.
-    """
-    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    write_atomically(made, data)
-    made.chmod(mode)
-    try:
-        if path.exists() and not path.read_bytes().strip():
-            path.unlink()
-        os.link(made, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.sheets import CourseError
 
 DEFAULT_LANGUAGE = "en"
 DEFAULT_NETWORK = "efficientnet_lite0"  # that of netlens_core.networks, which needs torch

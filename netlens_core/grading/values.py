@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netlens_core.grading.exercise import Returned
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.sheets import Returned
 from netlens_core.images import to_8bit
 from netlens_core.languages import translate
 

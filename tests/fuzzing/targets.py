@@ -21,12 +21,12 @@ import torch
 from hypothesis import strategies as st
 from PIL import Image
 
-from netlens_core.grading.course import CourseSheet
-from netlens_core.grading.exercise import CourseError, Exercise, ExerciseSheet, checked_yaml
+from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.intake import MAX_CELLS, MAX_SOURCE, read_submission
 from netlens_core.grading.sandbox.claims import cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sheets import CourseError, CourseSheet, ExerciseSheet, checked_yaml
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 from netlens_core.images import ImageError, load_image
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from netlens_core.grading.course import shipped_course
-from netlens_core.grading.exercise import CourseError, InputSpec, read_exercise
+from netlens_core.grading.exercise import read_exercise
+from netlens_core.grading.sheets import CourseError, InputSpec
 
 SHEET = """
 title: A test

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from netlens_core.grading.files import write_atomically, write_once
 from netlens_core.grading.grade import Check, FigureNote, Grade
-from netlens_core.grading.store import Store, grade_key, write_atomically, write_once
+from netlens_core.grading.store import Store, grade_key
 
 FIGURE = "f" * 32 + ".png"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError
-from netlens_core.grading.store import write_once
+from netlens_core.grading.files import write_once
 
 if TYPE_CHECKING:
     from nbgrader.apps.api import NbGraderAPI

@@ -22,7 +22,7 @@ from netlens_core.grading.calibration import runs, tried
 from netlens_core.grading.course import Course
 from netlens_core.grading.grade import Check, Measurement
 from netlens_core.grading.pool import usable_cores
-from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.trials import TEMPLATE, Trial
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,6 +158,11 @@ def _taken_back(course: Course, sheet: MarkSheet, student: str, exercise: str, c
 def _kept(course: Course, marks: list[Mark]) -> str:
     """Keep marks; what was new, in words."""
     before = course.marks.read()
+    # Points on top of the check's own come from formgrader; who marks here says nothing of them.
+    marks = [
+        replace(given, extra_credit=before[given.place].extra_credit) if given.place in before else given
+        for given in marks
+    ]
     for given in marks:
         course.marks.write(given)
     new = sum(given.place not in before for given in marks)

@@ -55,7 +55,7 @@ def cores() -> int:
 def usable_level(least: Level, no_sandbox: bool = False) -> str:
     """The sandbox level to grade with. Raises CourseError where less works here than is wished."""
     from netlens_core.grading.exercise import CourseError
-    from netlens_core.grading.sandbox import Sandbox
+    from netlens_core.grading.sandbox.box import Sandbox
 
     if no_sandbox:
         err.print("No sandbox: submissions can read and change whatever you can.", style="bold yellow")

@@ -15,7 +15,7 @@ from typing import Any
 from netlens_core.grading.exercise import AnswerSpec, CourseError
 from netlens_core.grading.grade import Check
 from netlens_core.grading.gradebook import Gradebook
-from netlens_core.grading.marks import Mark, answer_sha256, markable, pseudonym
+from netlens_core.grading.marks import LONGEST_COMMENT, Mark, answer_sha256, markable, pseudonym
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report import GradedWork
 from netlens_core.grading.report.numbers import points as in_words
@@ -25,7 +25,6 @@ COLUMNS = (
     *("student", "exercise", "check", "points", "max_points", "comment", "marked_before"),
     *("question", "rubric", "answer", "answer_sha256"),
 )
-LONGEST_COMMENT = 4000
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Answer:
     @property
     def state(self) -> str:
         """`waiting`, `marked`, or `changed` where it was marked and is another one now."""
-        if self.check.mark is None:
+        if self.check.mark is None or not self.check.mark.scored:
             return "waiting"
         return "changed" if self.check.mark.outdated else "marked"
 
@@ -65,7 +64,7 @@ class Answer:
             "exercise": self.exercise,
             "check": self.check.name,
             "state": self.state,
-            "points": self.check.points if mark else None,
+            "points": self.check.points - mark.extra_credit if mark and mark.scored else None,
             "max_points": self.check.max_points,
             "comment": mark.comment if mark else "",
             "question": self.asked.question or self.check.description,
@@ -85,10 +84,11 @@ def written_answers(book: Gradebook, blind: bool = False) -> list[Answer]:
     for work in book.works():
         exercise = book.exercises[work.grade.exercise]
         name = pseudonym(secret, work.student, exercise.slug) if blind else work.student
+        manual = {spec.name for spec in exercise.checks if spec.manual}
         found += [
             Answer(work.student, name, exercise.slug, check, exercise.answer_of(check.name), work)
             for check in work.grade.checks
-            if markable(check)
+            if markable(check) and check.name in manual
         ]
     slugs = list(book.exercises)
     places = {spec.name: place for exercise in book.exercises.values() for place, spec in enumerate(exercise.checks)}
@@ -120,13 +120,13 @@ def _row(answer: Answer, decimal_sign: str) -> list[str]:
         return f"{points:g}".replace(".", decimal_sign)
 
     mark = answer.check.mark
-    stands = mark is not None and not mark.outdated
+    stands = mark is not None and mark.scored and not mark.outdated
     given = f"{in_words(answer.check.points)} {mark.comment}".strip() if mark else ""
     return [
         kept_as_text(answer.shown_as),
         answer.exercise,
         answer.check.name,
-        number(answer.check.points) if stands else "",
+        number(answer.check.points - mark.extra_credit) if mark and stands else "",
         number(answer.check.max_points),
         mark.comment if mark and stands else "",
         "" if stands else given,

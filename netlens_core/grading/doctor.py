@@ -76,7 +76,7 @@ def _torch() -> Finding:
 
 
 def _sandbox() -> Finding:
-    from netlens_core.grading.sandbox import Sandbox
+    from netlens_core.grading.sandbox.box import Sandbox
 
     level, reason = Sandbox.best_level()
     if level == "full":

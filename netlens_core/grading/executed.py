@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from netlens_core.grading.intake import Cell, Submission
-from netlens_core.grading.sandbox import CellRun
+from netlens_core.grading.sandbox.outcomes import CellRun
 
 
 def executed_notebook(submission: Submission, runs: Sequence[CellRun]) -> bytes:

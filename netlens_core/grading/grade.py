@@ -53,10 +53,16 @@ class FigureNote(_Plain):
 
 
 class PersonsMark(_Plain):
-    """That a person gave a check its points, with what they said; `outdated` where the answer changed since."""
+    """That a person gave a check its points, with what they said; `outdated` where the answer changed since.
+
+    `scored` is false where they only said something and the points are the check's own; `extra_credit` is among the
+    check's points, which may then be more than its most.
+    """
 
     comment: str = ""
     outdated: bool = False
+    scored: bool = True
+    extra_credit: float = 0.0
 
 
 class Check(_Plain):

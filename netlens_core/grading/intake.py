@@ -7,34 +7,21 @@ that a file holds makes these functions raise.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from netlens_core.grading.conflicts import both_versions, conflict_at
+from netlens_core.grading.decoding import decoded
+from netlens_core.grading.notebooks import MAX_CELLS, Cell, no_notebook, notebook_cells, python_cells
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.unzip import Refused, unzipped
 from netlens_core.languages import N_, translate
 
 MAX_FILE = 64 << 20  # bytes of the file as handed in; outputs make notebooks large
 MAX_SOURCE = 2 << 20  # characters of all cells together
-MAX_CELLS = 2000
 ENDINGS = (".ipynb", ".py", ".zip")
-_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
-_PERCENT = re.compile(r"^#[ \t]*%%(.*)$")
-_EXPORT = N_("In Jupyter: File, Save Notebook, then hand in the saved .ipynb.")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a notebook: "code" or "markdown"; `grade_id` is nbgrader's name for it, where it has one."""
-
-    kind: str
-    source: str
-    grade_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,8 @@ class Submission:
 def find_submission_file(folder: Path, slug: str) -> Path | str:
     """The file that a student handed in for an exercise, or a refusal.
 
-    `<slug>.ipynb`, else the folder's only notebook, Python file or zip, in this order; other files are passed over.
+    `<slug>.ipynb`, else the folder's only notebook, Python file or zip, or of several the only one that names the
+    exercise, in this order; other files are passed over.
     """
     try:
         files = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "__")))
@@ -78,8 +66,9 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
         if f"{slug}{ending}" in files:
             return folder / f"{slug}{ending}"
         found = [name for name in files if name.lower().endswith(ending)]
-        if len(found) == 1:
-            return folder / found[0]
+        meant = [name for name in found if slug.casefold() in name.casefold()]
+        if len(found) == 1 or len(meant) == 1:
+            return folder / (meant or found)[0]
         if found:
             return translate(
                 "Several files could be meant ({files}): hand in one, named {name}.",
@@ -150,37 +139,25 @@ def read_submission(data: bytes, name: str, expected: str | None = None) -> Subm
         return Submission(shown, digest, refusal=str(refusal))
     except (RecursionError, MemoryError):
         return Submission(
-            shown, digest, refusal=_no_notebook(N_("{name} is nested too deeply to be a notebook."), shown)
+            shown, digest, refusal=no_notebook(N_("{name} is nested too deeply to be a notebook."), shown)
         )
     return Submission(shown, digest, tuple(cells), tuple(notes))
-
-
-def _no_notebook(reason: str, name: str) -> str:
-    return f"{translate(reason, name=name)} {translate(_EXPORT)}"
 
 
 def _cells(data: bytes, name: str, expected: str | None, notes: list[str]) -> list[Cell]:
     if len(data) > MAX_FILE:
         raise Refused(_too_large(name, len(data)))
     if not data.strip():
-        raise Refused(_no_notebook(N_("{name} is empty."), name))
+        raise Refused(no_notebook(N_("{name} is empty."), name))
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         inner, data = unzipped(data, name, expected)
         notes.append(translate("Read {inner} out of {name}.", inner=inner, name=name))
         name = inner
+    if expected and Path(name).stem != expected:
+        notes.append(translate("Asked for was {asked}; {name} was taken for it.", asked=f"{expected}.ipynb", name=name))
     text = _text(data, name, notes)
-    if conflict := _CONFLICT.search(text):
-        line = text.count("\n", 0, conflict.start()) + 1
-        raise Refused(
-            translate(
-                "{name} holds a merge conflict that was not resolved (line {line}): keep one version, save, hand in "
-                "again.",
-                name=name,
-                line=line,
-            )
-        )
-    is_notebook = text.lstrip().startswith("{") or name.lower().endswith(".ipynb")
-    cells = _notebook_cells(text, name, notes) if is_notebook else _python_cells(text, name)
+    line = conflict_at(text)
+    cells = _merged(text, name, line, notes) if line else _read(text, name, notes)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
         raise Refused(
             translate(
@@ -194,118 +171,60 @@ def _cells(data: bytes, name: str, expected: str | None, notes: list[str]) -> li
 
 
 def _text(data: bytes, name: str, notes: list[str]) -> str:
-    for encoding, told in (("utf-8-sig", ""), ("utf-16", "UTF-16"), ("cp1252", N_("an old Windows encoding"))):
-        if encoding == "utf-16" and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            continue
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\x00" in text:
-            break
-        if told:
-            saved_in = translate(told)
-            notes.append(
-                translate(
-                    "{name} was saved in {encoding}; it was read, but save it as UTF-8.", name=name, encoding=saved_in
-                )
-            )
-        return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise Refused(_no_notebook(N_("{name} is no text: it is neither a notebook nor a Python file."), name))
-
-
-def _python_cells(text: str, name: str) -> list[Cell]:
-    """A Python file as cells: split at `# %%` lines, one cell without any."""
-    cells: list[Cell] = []
-    kind, lines = "code", []
-    for line in [*text.split("\n"), "# %%"]:
-        marker = _PERCENT.match(line)
-        if marker is None:
-            lines.append(line)
-            continue
-        source = "\n".join(lines).strip("\n")
-        if source.strip():
-            cells.append(Cell(kind, _uncommented(source) if kind == "markdown" else source))
-        kind, lines = ("markdown" if "[markdown]" in marker[1] else "code"), []
-    return cells
-
-
-def _uncommented(source: str) -> str:
-    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in source.split("\n"))
-
-
-def _notebook_cells(text: str, name: str, notes: list[str]) -> list[Cell]:
-    content = _parsed(text, name)
-    found = content.get("cells")
-    if not isinstance(found, list):  # nbformat 3 kept cells in worksheets
-        sheets = content.get("worksheets")
-        found = (
-            [cell for sheet in sheets if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))]
-            if isinstance(sheets, list)
-            else None
-        )
-        if found is None:
-            raise Refused(_no_notebook(N_("{name} is no notebook: it has no cells."), name))
+    found = decoded(data)
+    if found is None:
+        raise Refused(no_notebook(N_("{name} is no text: it is neither a notebook nor a Python file."), name))
+    text, encoding = found
+    if encoding:
+        saved_in = translate(encoding)
         notes.append(
             translate(
-                "{name} is in an old notebook format; it was read, but save it with a current Jupyter.", name=name
+                "{name} was saved in {encoding}; it was read, but save it as UTF-8.", name=name, encoding=saved_in
             )
         )
-    language = _language(content.get("metadata"))
-    if language not in ("", "python", "ipython"):
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if _is_notebook(text, name):  # of a Python file on Windows, nothing else is to be expected
+            notes.append(translate("{name} has Windows line endings; they were made ordinary ones.", name=name))
+    return text
+
+
+def _is_notebook(text: str, name: str) -> bool:
+    return text.lstrip().startswith("{") or name.lower().endswith(".ipynb")
+
+
+def _read(text: str, name: str, notes: list[str]) -> list[Cell]:
+    return notebook_cells(text, name, notes) if _is_notebook(text, name) else python_cells(text)
+
+
+def _merged(text: str, name: str, line: int, notes: list[str]) -> list[Cell]:
+    """The cells of a file with a merge conflict: those of the upper version, the student's own, where it is whole."""
+    mine, theirs = (_version(version, name) for version in both_versions(text) or ("", ""))
+    if not mine:
         raise Refused(
             translate(
-                "{name} is a notebook for {language}: netlens runs Python. Choose a Python kernel.",
+                "{name} holds a merge conflict that was not resolved (line {line}): keep one version, save, hand in "
+                "again.",
                 name=name,
-                language=plain(language, 40),
+                line=line,
             )
         )
-    return [cell for entry in found[: MAX_CELLS + 1] if (cell := _cell(entry)) is not None]
-
-
-def _parsed(text: str, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        broken = translate(
-            "{name} is no valid notebook (line {line}: {error}); it may have been cut off while saving or uploading.",
-            name=name,
-            line=error.lineno,
-            error=error.msg,
+    if theirs and [cell.source for cell in theirs[0]] == [cell.source for cell in mine[0]]:
+        said = N_("{name} holds a merge conflict that was not resolved (line {line}); it does not touch the code.")
+    else:
+        said = N_(
+            "{name} holds a merge conflict that was not resolved (line {line}); the upper version was run. If the "
+            "other one is meant, resolve it and hand in again."
         )
-        raise Refused(f"{broken} {translate(_EXPORT)}") from None
-    except ValueError:  # numbers of thousands of digits
-        raise Refused(_no_notebook(N_("{name} is no valid notebook."), name)) from None
-    if not isinstance(content, dict):
-        raise Refused(_no_notebook(N_("{name} is no notebook."), name))
-    return content
+    notes += [translate(said, name=name, line=line), *mine[1]]
+    return mine[0]
 
 
-def _language(metadata: Any) -> str:
-    metadata = metadata if isinstance(metadata, dict) else {}
-    for part, key in (("kernelspec", "language"), ("language_info", "name")):
-        entry = metadata.get(part)
-        if isinstance(entry, dict) and isinstance(entry.get(key), str):
-            return entry[key].lower()
-    return ""
-
-
-def _cell(entry: Any) -> Cell | None:
-    if not isinstance(entry, dict):
+def _version(text: str, name: str) -> tuple[list[Cell], list[str]] | None:
+    """One version of a file with its notes; None where it holds no code that could be run."""
+    notes: list[str] = []
+    try:
+        cells = _read(text, name, notes)
+    except Refused:
         return None
-    source = entry.get("source", entry.get("input", ""))
-    if isinstance(source, list):
-        source = "".join(part for part in source if isinstance(part, str))
-    if not isinstance(source, str):
-        return None
-    metadata = entry.get("metadata")
-    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    kind = "code" if entry.get("cell_type") == "code" else "markdown"
-    # Half of a surrogate pair is valid JSON, but no text that could be written down again.
-    source = source.encode("utf-8", "replace").decode()
-    return Cell(kind, source, plain(grade_id, 100) if isinstance(grade_id, str) else None)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return (cells, notes) if any(cell.kind == "code" for cell in cells) else None

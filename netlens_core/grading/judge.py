@@ -27,7 +27,7 @@ from netlens_core.grading.grade import Check, CheckStatus, Measurement
 from netlens_core.grading.inputs import Given
 from netlens_core.grading.marking import Expectations, Figures, Record, SubmissionProxy
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.sandbox import Session
+from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.scratch import owned_folder
 from netlens_core.grading.values import SubmissionError
 from netlens_core.languages import translate

@@ -18,7 +18,8 @@ from torchvision.utils import make_grid
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, FigureNote, Measurement, Sight
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.sandbox import Outcome, Ref, Session
+from netlens_core.grading.sandbox.outcomes import Outcome, Ref
+from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 from netlens_core.images import encode_png
 from netlens_core.languages import translate

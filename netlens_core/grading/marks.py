@@ -1,7 +1,8 @@
-"""Marks that people gave to written answers: a file each in the course's hidden folder, kept whatever is graded again.
+"""Marks that people gave: a file each in the course's hidden folder, kept whatever is graded again.
 
-A mark belongs to a student, an exercise and a check, and remembers the answer that was marked. Grades in the store stay
-as netlens made them; marks are laid over them when they are shown.
+A mark belongs to a student, an exercise and a check, and remembers what was marked. Grades in the store stay as netlens
+made them; marks are laid over them when they are shown. Written answers are marked here or in nbgrader's formgrader;
+there, people also put their points in the place of a check's own.
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ from typing import TypeAlias
 
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.grade import Check, CheckStatus, Grade, PersonsMark
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.store import write_atomically
 
+LONGEST_COMMENT = 4000
 Place: TypeAlias = tuple[str, str, str]  # student, exercise, check
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a person gave for an answer, and which answer that was."""
+    """What a person gave for a check, and what they looked at.
+
+    `points` is None where they only commented or gave `extra_credit`, which comes on top of the check's points.
+    `answer_sha256` is what `marked_sha256` gave then.
+    """
 
     student: str
     exercise: str
     check: str
-    points: float
+    points: float | None
     comment: str
     answer_sha256: str
+    extra_credit: float = 0.0
 
     @property
     def place(self) -> Place:
@@ -69,7 +77,8 @@ def _read(path: Path) -> Mark:
     try:
         mark = Mark(**json.loads(path.read_bytes()))
         texts = (mark.student, mark.exercise, mark.check, mark.comment, mark.answer_sha256)
-        if not all(isinstance(text, str) for text in texts) or not 0 <= mark.points < 1e6:
+        numbers = (0.0 if mark.points is None else mark.points, mark.extra_credit)
+        if not all(isinstance(text, str) for text in texts) or not all(0 <= number < 1e6 for number in numbers):
             raise ValueError
     except (ValueError, TypeError):
         raise CourseError(
@@ -84,26 +93,37 @@ def answer_sha256(check: Check) -> str:
     return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def marked_sha256(grade: Grade, check: Check) -> str:
+    """SHA-256 (hex) of what a mark for a check of an unmarked grade is about: the answer, else the whole submission."""
+    return answer_sha256(check) if markable(check) else grade.submission_sha256
+
+
 def markable(check: Check) -> bool:
     """Whether a check waits for a person's mark, or has one; not so where the grader itself failed."""
     return check.mark is not None or (check.status == "needs_manual_grade" and not check.fault)
 
 
 def with_marks(grade: Grade, student: str, marks: Mapping[Place, Mark]) -> Grade:
-    """The grade as people marked it. A mark counts as long as there is an answer, also where that changed since."""
-    checks = [_marked(check, marks.get((student, grade.exercise, check.name))) for check in grade.checks]
+    """The grade as people marked it. A mark counts, also where the answer changed since or the grader failed."""
+    checks = [_marked(grade, check, marks.get((student, grade.exercise, check.name))) for check in grade.checks]
     if checks == grade.checks:
         return grade
     return grade.model_copy(update={"checks": checks, "points": sum(check.points for check in checks)})
 
 
-def _marked(check: Check, mark: Mark | None) -> Check:
-    if mark is None or not markable(check):
+def _marked(grade: Grade, check: Check, mark: Mark | None) -> Check:
+    if mark is None:
         return check
+    comment = plain(mark.comment, LONGEST_COMMENT)
+    if mark.points is None:
+        note = PersonsMark(comment=comment, scored=False, extra_credit=mark.extra_credit)
+        return check.model_copy(update={"points": check.points + mark.extra_credit, "mark": note})
     points = min(mark.points, check.max_points)
     status: CheckStatus = "passed" if points == check.max_points else "partial" if points else "failed"
-    note = PersonsMark(comment=mark.comment, outdated=mark.answer_sha256 != answer_sha256(check))
-    return check.model_copy(update={"points": points, "status": status, "message": "", "mark": note})
+    outdated = mark.answer_sha256 != marked_sha256(grade, check)
+    note = PersonsMark(comment=comment, outdated=outdated, extra_credit=mark.extra_credit)
+    update = {"points": points + mark.extra_credit, "status": status, "message": "", "mark": note}
+    return check.model_copy(update=update)
 
 
 def pseudonym(secret: str, student: str, exercise: str) -> str:

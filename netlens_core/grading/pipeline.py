@@ -14,7 +14,7 @@ from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import Submission, read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.sandbox import Session
+from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.unrun import facts, refused
 from netlens_core.grading.workplace import workplace
 from netlens_core.languages import speaking

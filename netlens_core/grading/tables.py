@@ -103,7 +103,7 @@ def _how_it_went(check: Check, message: str) -> Text:
     if message:
         lines.append(_block(message, 1000))
     if check.mark is not None:
-        lines.append(_line(translate("marked by a person"), 100, "dim"))
+        lines.append(_line(translate("marked by a person") if check.mark.scored else translate("comment"), 100, "dim"))
         lines += [_block(check.mark.comment, 1000)] if check.mark.comment else []
         lines += [Text(translate("The answer changed since it was marked."), "magenta")] if check.mark.outdated else []
     if check.fault:

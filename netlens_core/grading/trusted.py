@@ -21,9 +21,9 @@ from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.marking import Record
-from netlens_core.grading.sandbox import Outcome, Ref
 from netlens_core.grading.sandbox.inside.student import reseed
 from netlens_core.grading.sandbox.inside.values import Unsendable, plain_value
+from netlens_core.grading.sandbox.outcomes import Outcome, Ref
 from netlens_core.languages import speaking, translate
 from netlens_core.measures.jury import Jury
 from netlens_core.networks import Network, load_network

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netlens_core import NetlensError
 from netlens_core.grading.exercise import Networks
-from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.measures.jury import Jury
 from netlens_core.networks import Network, load_network
 

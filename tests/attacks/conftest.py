@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import CellRun, Limits, Outcome, Ref, Sandbox, levels
+from netlens_core.grading.sandbox import levels
+from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import CellRun, Outcome, Ref
 
 SECRET = "the-secret-of-the-grader-4711"
 # What hostile programs start with; `tried(name, f)` gives a line for what succeeded and nothing for what did not.

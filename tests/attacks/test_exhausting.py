@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlens_core.grading.sandbox import Limits
+from netlens_core.grading.sandbox.limits import Limits
 
 SMALL = Limits(start_seconds=20, call_seconds=8, total_seconds=30, memory_mb=256, disk_mb=16, processes=16, output_mb=1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import netlens_core
-from netlens_core.grading.sandbox import Limits
+from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.warm_process import KIT
 
 ROOT = Path(netlens_core.__file__).parents[1]

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import Limits
+from netlens_core.grading.sandbox.limits import Limits
 
 FORGE = """
 import json

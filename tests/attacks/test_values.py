@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import Limits
+from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 
 TOLD = ("ok", "error", "bad_reply")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.sandbox.box import Sandbox
 from tests.faults.small_class import build, descendants, everything, graded
 
 PR_SET_CHILD_SUBREAPER = 36

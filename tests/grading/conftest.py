@@ -11,7 +11,7 @@ import torch
 
 from netlens_core.grading.exercise import CheckSpec, Exercise, ExerciseSheet
 from netlens_core.grading.judge import judge
-from netlens_core.grading.sandbox import Outcome
+from netlens_core.grading.sandbox.outcomes import Outcome
 
 SHEET = {
     "title": "A test",

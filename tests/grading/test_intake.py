@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, find_submission_file, read_submission, read_submission_file
-from netlens_core.grading.sandbox import CellRun
+from netlens_core.grading.sandbox.outcomes import CellRun
 
 
 def notebook(*sources: str, **changes: object) -> bytes:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netlens_core.grading.marking import Expectations
-from netlens_core.grading.sandbox import Outcome
+from netlens_core.grading.sandbox.outcomes import Outcome
 
 GREY = np.full((3, 8, 8), 0.5, dtype=np.float32)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.sandbox.box import Sandbox
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from netlens_core.grading.sandbox import Limits, Sandbox, SandboxUnavailableError, child, levels, warm_process
+from netlens_core.grading.sandbox import child, levels, warm_process
+from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,7 +98,7 @@ def test_the_whole_tree_dies_with_a_killed_owner(tmp_path):
     """No warm process and no submission outlives a grader that is killed while a call runs."""
     marker = f"netlens-tree-{time.monotonic_ns()}"
     program = f"""
-from netlens_core.grading.sandbox import Sandbox
+from netlens_core.grading.sandbox.box import Sandbox
 box = Sandbox(networks=(), level={Sandbox.best_level()[0]!r})
 source = "import ctypes\\nctypes.CDLL(None).prctl(15, b'{marker[-15:]}')\\ndef f():\\n    while True: pass"
 with box.session(cells=[source], files={{}}) as session:

@@ -11,7 +11,10 @@ import time
 import numpy as np
 import pytest
 
-from netlens_core.grading.sandbox import Limits, Ref, Sandbox, Session
+from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import Ref
+from netlens_core.grading.sandbox.session import Session
 
 IMAGE = np.linspace(0, 1, 3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
 SHORT = Limits(start_seconds=20, call_seconds=1, total_seconds=30)

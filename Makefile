@@ -4,19 +4,19 @@ BIN := .venv/bin
 COURSE := sample_course
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: grade test test-fast bench fuzz gallery release setup clean
+.PHONY: grade test test-fast bench fuzz gallery release setup setup-for-tests clean
 
 grade: setup  ## build the sample course, grade it, print a table and where the report is
 	@$(BIN)/netlens sample-course $(COURSE)
 	@$(BIN)/netlens grade $(COURSE)
 
-test: setup  ## linter, formatter, types and every test
+test: setup-for-tests  ## linter, formatter, types and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST)
 
-test-fast: setup  ## the tests without the slow ones
+test-fast: setup-for-tests  ## the tests without the slow ones
 	$(PYTEST) -m "not slow"
 
 bench: setup  ## measure, also against nbgrader; writes benchmarks/RESULTS.md
@@ -35,6 +35,9 @@ release: setup  ## a wheel in dist/, the students' notebooks and inputs in relea
 
 setup:
 	@./setup.sh
+
+setup-for-tests:
+	@./setup.sh test
 
 clean:  ## what was made here, but not .venv and not grades of your own courses
 	rm -rf $(COURSE) dist build release .pytest_cache .mypy_cache .ruff_cache .hypothesis

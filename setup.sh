@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Makes .venv with everything that netlens needs, and does nothing where nothing has changed.
 # Usage: ./setup.sh [EXTRA…]    extras of pyproject.toml, `test` by default; PYTHON=… chooses the Python.
+# Where `test` is named, also what tests need of Debian: a browser and a database server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+for_tests=no
+case " $* " in *" test "*) for_tests=yes ;; esac
 [ $# -gt 0 ] || set -- test
 
 say() { printf 'setup: %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# Installs one Debian package where we are root; elsewhere, or where that fails, returns 1. Prints only errors.
-install_debian_package() {
+# Installs Debian packages where we are root; elsewhere, or where that fails, returns 1. Prints only errors.
+install_debian_packages() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
-    say "installing Debian's $1"
+    say "installing Debian's $*"
     local log
-    log=$(apt-get -q update 2>&1; DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$1" 2>&1) \
+    log=$(apt-get -q update 2>&1; DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@" 2>&1) \
         || { printf '%s\n' "$log" | tail -n 5 >&2; return 1; }
 }
 
@@ -37,7 +40,7 @@ make_environment() {
     fi
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
-        install_debian_package "python$version-venv" \
+        install_debian_packages "python$version-venv" \
             || stop "$python cannot make virtual environments: install its package for that (as root: apt-get install python$version-venv) and try again"
     fi
     say "making .venv with Python $version"
@@ -80,6 +83,15 @@ if [ -n "$missing" ] || [ ! -x .venv/bin/netlens ]; then
 fi
 
 if [ "$(uname -s)" = Linux ] && ! command -v bwrap > /dev/null; then
-    install_debian_package bubblewrap \
+    install_debian_packages bubblewrap \
         || say "bubblewrap is missing, which locks submissions in: as root, apt-get install bubblewrap (\`netlens doctor\` tells what works without)"
+fi
+
+# Tests that need one of these skip, saying so, where it is missing.
+if [ "$for_tests" = yes ] && [ "$(uname -s)" = Linux ]; then
+    wanted=()
+    command -v chromium > /dev/null || wanted+=(chromium)
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || wanted+=(postgresql)
+    [ ${#wanted[@]} -eq 0 ] || install_debian_packages "${wanted[@]}" \
+        || say "some tests will be skipped: as root, apt-get install ${wanted[*]}"
 fi

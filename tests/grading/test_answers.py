@@ -378,7 +378,8 @@ def test_views_show_points_and_comment(course):
     index = book.write_views()
     kept = json.loads((course / "grades" / "ada" / "sky.json").read_text())
     assert kept["points"] == 4.5 and kept["checks"][1]["status"] == "partial" and kept["checks"][1]["points"] == 1.5
-    assert kept["checks"][1]["mark"] == {"comment": "Nearly <i>\n=there", "outdated": False}
+    mark = kept["checks"][1]["mark"]
+    assert mark == {"comment": "Nearly <i>\n=there", "outdated": False, "scored": True, "extra_credit": 0}
     assert "mark" not in kept["checks"][0]
     student, whole = Page((index.parent / "ada.html").read_text()), Page(index.read_text())
     assert "Marked by a person" in student.words and "Nearly <i>" in student.words and "still wait" not in student.words

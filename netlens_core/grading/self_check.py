@@ -9,20 +9,17 @@ import base64
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import jupytext
 
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
+from netlens_core.grading.public_checks import CheckCell, handed_out
 from netlens_core.grading.public_course import PublicCourse
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
 from netlens_core.grading.sheets import CourseError, ExerciseSheet
-from netlens_core.grading.templates import about_network
-from netlens_core.languages import ENGLISH, known_languages, speaking, spoken, translate
+from netlens_core.languages import known_languages, speaking, spoken, translate
 
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
 
@@ -35,6 +32,7 @@ class PublicCheck:
         name: the cell's name in the template.
         title: the heading above it.
         passed: whether its cell ran to its end.
+        points: what it earns where nothing is hidden: `max_points` if it passed, else 0.
         message: what was wrong, in one line; empty where nothing was.
         printed: what the cell printed.
         pictures: the PNGs that it showed.
@@ -43,6 +41,8 @@ class PublicCheck:
     name: str
     title: str
     passed: bool
+    points: float
+    max_points: float
     message: str
     printed: str
     pictures: tuple[bytes, ...]
@@ -74,6 +74,16 @@ class SelfCheck:
     def passed(self) -> bool:
         """Whether every public check passed."""
         return not self.message and all(check.passed for check in self.checks)
+
+    @property
+    def points(self) -> float:
+        """What the public checks earn together."""
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self) -> float:
+        """What the public checks are worth; written answers, which a person marks, are not among them."""
+        return sum(check.max_points for check in self.checks)
 
 
 def self_check(course: PublicCourse, file: Path, slug: str | None = None, language: str | None = None) -> SelfCheck:
@@ -140,62 +150,38 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
 
 
 class _Template:
-    """The locked cells of a template: what students build on, and the public checks with the headings above them.
-
-    Headings are in the language that is spoken, where the template is written in it.
-    """
+    """The locked cells of a template: what students build on, and the public checks."""
 
     def __init__(self, path: Path, target: str) -> None:
-        self.given: dict[str, str] = {}
-        self.checks: dict[str, tuple[str, str]] = {}  # name -> heading, source
-        heading = ""
-        try:
-            text = about_network(path.read_bytes(), target).decode()
-        except OSError as error:
-            raise CourseError(f"{path} cannot be read: {error.strerror}") from None
-        cells = jupytext.reads(text, fmt="py:percent").cells
-        written = {cell.metadata.get("lang") for cell in cells}
-        language = spoken() if spoken() in written else ENGLISH.language
-        for cell in cells:
-            if cell.metadata.get("lang", language) != language:
-                continue
-            if cell.cell_type == "markdown":
-                heading = next(
-                    (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")), heading
-                )
-            about: dict[str, Any] = cell.metadata.get("nbgrader", {})
-            if cell.cell_type == "code" and about.get("locked"):
-                if about.get("grade"):
-                    self.checks[about["grade_id"]] = _title(heading), cell.source
-                else:
-                    self.given[about["grade_id"]] = cell.source
+        found = handed_out(path, target)
+        self.given, self.checks = found.given, found.checks
 
     def completed(self, cells: tuple[Cell, ...]) -> list[Cell]:
         """A notebook's cells with the locked ones as they were handed out, also where they were changed or deleted."""
-        locked = self.given | {name: source for name, (_, source) in self.checks.items()}
+        checks = {name: check.source for name, check in self.checks.items()}
+        locked = {**self.given, **checks}
         present = {cell.grade_id for cell in cells}
         lost = [Cell("code", source, name) for name, source in self.given.items() if name not in present]
         kept = [Cell(cell.kind, locked.get(cell.grade_id or "", cell.source), cell.grade_id) for cell in cells]
-        checks = [Cell("code", source, name) for name, (_, source) in self.checks.items() if name not in present]
-        return [*lost, *kept, *checks]
+        deleted = [Cell("code", source, name) for name, source in checks.items() if name not in present]
+        return [*lost, *kept, *deleted]
 
     def judged(self, ran: list[tuple[Cell, CellRun | None]], ended: str) -> list[PublicCheck]:
         by_name = {cell.grade_id: run for cell, run in ran}
-        return [_judged(name, title, by_name.get(name), ended) for name, (title, _) in self.checks.items()]
+        return [_judged(check, by_name.get(check.name), ended) for check in self.checks.values()]
 
 
-def _title(heading: str) -> str:
-    return heading.removeprefix("Check:").removeprefix(translate("Check:")).strip()
-
-
-def _judged(name: str, title: str, run: CellRun | None, ended: str) -> PublicCheck:
+def _judged(check: CheckCell, run: CellRun | None, ended: str) -> PublicCheck:
     if run is None:
-        return PublicCheck(name, title, False, translate("Not reached. {reason}", reason=ended).strip(), "", ())
+        told = translate("Not reached. {reason}", reason=ended).strip()
+        return PublicCheck(check.name, check.title, False, 0.0, check.points, told, "", ())
     printed = "".join(str(output["text"]) for output in run.outputs if output["output_type"] == "stream")
     pictures = [output["data"].get("image/png") for output in run.outputs if "data" in output]
     message = (run.error or "").removeprefix("AssertionError: ")
     shown = tuple(base64.b64decode(picture) for picture in pictures if picture)
-    return PublicCheck(name, title, run.error is None, message, printed, shown)
+    passed = run.error is None
+    earned = check.points if passed else 0.0
+    return PublicCheck(check.name, check.title, passed, earned, check.points, message, printed, shown)
 
 
 def _for_a_fresh_process(limits: Limits) -> Limits:

@@ -28,7 +28,9 @@ from netlens_core.grading.files import write_atomically, write_once
 from netlens_core.grading.inputs import CourseNetworks, with_materials
 from netlens_core.grading.marks import Marks
 from netlens_core.grading.public_course import PublicCourse, shipped_course
+from netlens_core.grading.restoring import code_of
 from netlens_core.grading.store import Store
+from netlens_core.grading.templates import about_network
 from netlens_core.grading.thresholds import Threshold, read_thresholds, requirements, thresholds_path
 from netlens_core.own_inputs import student_seed
 
@@ -132,8 +134,17 @@ class Course(PublicCourse):
         exercise = replace(
             read_exercise(slug, root / "assignments", root / "graders"),
             thresholds=self.thresholds(slug) if thresholds is None else thresholds,
+            template=self._template_code(slug),
         )
         return in_language(exercise, self.catalog(slug))
+
+    def _template_code(self, slug: str) -> bytes:
+        """What submissions are restored by: the template's code for the course's target; empty without a template."""
+        try:
+            template = self.template(slug).read_bytes()
+        except FileNotFoundError:
+            return b""
+        return code_of(about_network(template, self.sheet.networks.target))
 
     def thresholds(self, slug: str) -> dict[str, dict[str, Any]]:
         """What an exercise's grader requires on this course's target network, as calibrated. Raises CourseError."""

@@ -40,6 +40,7 @@ class Exercise:
         grader: file name -> source of the pytest file and its conftest.
         materials: input name -> its bytes, for inputs that do not depend on the student: PNG, or text for a category.
         thresholds: name -> arguments for `expect`, as calibrated for the course's target network.
+        template: the code of the template that students start from (a percent file), for the course's target network.
         catalog: what netlens and the exercise say, in the course's language.
     """
 
@@ -50,6 +51,7 @@ class Exercise:
     materials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     catalog: Catalog = ENGLISH
+    template: bytes = field(default=b"", repr=False)
 
     @property
     def language(self) -> str:
@@ -61,6 +63,11 @@ class Exercise:
         """What a flawless submission earns."""
         return sum(check.points for check in self.checks)
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names that graders ask a notebook for."""
+        return (*self.sheet.functions, *(("answers",) if self.sheet.answers else ()))
+
     def answer_of(self, check: str) -> AnswerSpec:
         """Question and rubric of the written answer that a check is about; an empty one where none is declared."""
         found = (spec for name, spec in self.sheet.answers.items() if check == (spec.check or f"test_{name}"))
@@ -68,12 +75,13 @@ class Exercise:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of everything that determines a grade: sheet, limits, grader, inputs and translations."""
+        """SHA-256 (hex) of all that determines a grade: sheet, limits, grader, inputs, translations, template."""
         digest = hashlib.sha256(self.slug.encode())
         # Without the answers' rubrics: people mark by them, and a better rubric is no reason to grade again.
         digest.update(json.dumps(self.sheet.model_dump(mode="json", exclude={"answers"}), sort_keys=True).encode())
         digest.update(json.dumps({k: dict(v) for k, v in self.thresholds.items()}, sort_keys=True).encode())
         digest.update(self.catalog.as_bytes())
+        digest.update(self.template)
         for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
             digest.update(f"\n{name} {len(data)}\n".encode() + data)
         return digest.hexdigest()

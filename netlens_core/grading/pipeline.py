@@ -14,6 +14,7 @@ from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import Submission, read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.restoring import as_released
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.unrun import facts, refused
 from netlens_core.grading.workplace import workplace
@@ -43,7 +44,8 @@ def grade(
     """
     started = time.perf_counter()
     with speaking(exercise.catalog):
-        submission = read_submission(data, name, expected=exercise.slug)
+        read = read_submission(data, name, expected=exercise.slug)
+        submission = as_released(read, exercise.template, exercise.wanted)
         if submission.refusal:
             graded = refused(submission.refusal, submission.sha256, exercise, networks, seed, sandbox)
         else:

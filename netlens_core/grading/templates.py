@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import jupytext
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from netlens_core.grading.sheets import CourseError
+
+if TYPE_CHECKING:  # grading reads a template's code, and most often nothing else of it
+    from nbformat import NotebookNode
 
 DEFAULT_LANGUAGE = "en"
 DEFAULT_NETWORK = "efficientnet_lite0"  # that of netlens_core.networks, which needs torch
@@ -23,6 +22,8 @@ DEFAULT_NETWORK = "efficientnet_lite0"  # that of netlens_core.networks, which n
 
 def read_percent(path: Path) -> NotebookNode:
     """A percent file as a notebook. Raises CourseError where it cannot be read."""
+    import jupytext
+
     try:
         notebook: NotebookNode = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     except OSError as error:
@@ -63,6 +64,8 @@ def solved_notebook(template: Path, solution: Path) -> bytes:
     Cells of the solution without a `grade_id` (imports that the template has already) are for readers only. Raises
     CourseError where the solution has a cell that the template does not leave to the student.
     """
+    import nbformat
+
     language = DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in languages(template) else min(languages(template))
     notebook = nbformat.reads(template_notebook(template, language).decode(), as_version=4)
     solved = {_grade_id(cell): cell.source for cell in read_percent(solution).cells}
@@ -80,6 +83,8 @@ def _grade_id(cell: NotebookNode) -> Any:
 
 
 def _as_bytes(notebook: NotebookNode, language: str) -> bytes:
+    import nbformat
+
     for number, cell in enumerate(notebook.cells, 1):
         cell["id"] = _grade_id(cell) or f"cell-{number:03d}"
     notebook.metadata = nbformat.from_dict(

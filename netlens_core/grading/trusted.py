@@ -21,6 +21,7 @@ from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.marking import Record
+from netlens_core.grading.restoring import as_released
 from netlens_core.grading.sandbox.inside.student import reseed
 from netlens_core.grading.sandbox.inside.values import Unsendable, plain_value
 from netlens_core.grading.sandbox.outcomes import Outcome, Ref
@@ -112,7 +113,8 @@ def ran(data: bytes, name: str, exercise: Exercise, seed: int) -> Iterator[dict[
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for file, content in released_files(exercise, all_inputs(exercise, seed)).items():
             Path(file).write_bytes(content)
-        for cell in read_submission(data, name).code_cells:
+        submission = as_released(read_submission(data, name), exercise.template, exercise.wanted)
+        for cell in submission.code_cells:
             reseed(seed)
             with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
                 exec(compile(cell.source, name, "exec"), names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -30,6 +31,15 @@ if pid:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 c.mount("proc", "/proc")
 c.private_world("/box", 1 << 20)
+"""
+
+# The user that the reduced sandbox becomes starts this Python.
+_REDUCED_TRIAL = """
+import json, os, sys
+from inside import confine as c
+c.open_closed_folders(json.loads(sys.argv[1]))
+c.become_user(int(sys.argv[2]))
+os.execv(sys.executable, [sys.executable, "-c", ""])
 """
 
 
@@ -79,9 +89,11 @@ def _no_reduced() -> str:
     """Why the reduced sandbox does not work here; "" where it does."""
     if os.getuid() != 0:
         return ""
-    other: dict[str, int | list[int]] = {"user": SANDBOX_UID, "group": SANDBOX_UID, "extra_groups": []}
+    closed = json.dumps(closed_folders(interpreter_paths()))
+    command = [sys.executable, "-s", "-P", "-c", _REDUCED_TRIAL, closed, str(SANDBOX_UID)]
+    own = {"PYTHONPATH": str(Path(__file__).parent)}
     try:
-        tried = subprocess.run([sys.executable, "-c", ""], capture_output=True, timeout=30, cwd="/", **other)  # type: ignore[call-overload]
+        tried = subprocess.run(command, capture_output=True, timeout=30, cwd="/", env=own)
     except (OSError, subprocess.TimeoutExpired):
         tried = None
     if tried is not None and tried.returncode == 0:
@@ -90,6 +102,18 @@ def _no_reduced() -> str:
         f"no other user can read this Python ({Path(sys.executable).resolve()}), which locking submissions in without "
         "namespaces needs: use a Python outside of root's home, or do not work as root"
     )
+
+
+def closed_folders(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Folders that not everybody may enter -> what of `paths` lies below them, links followed as well."""
+    found: dict[str, list[str]] = {}
+    names = dict.fromkeys(name for path in paths for name in (path, os.path.realpath(path)))
+    for path in names:
+        for parent in reversed(Path(path).parents):
+            if parent.is_dir() and not parent.stat().st_mode & 0o001:
+                found.setdefault(str(parent), []).append(path)
+                break
+    return found
 
 
 def interpreter_paths() -> list[str]:

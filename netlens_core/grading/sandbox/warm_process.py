@@ -18,7 +18,13 @@ from typing import BinaryIO
 
 import netlens_core
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.sandbox.levels import SANDBOX_UID, SYSTEM, bwrap_command, interpreter_paths
+from netlens_core.grading.sandbox.levels import (
+    SANDBOX_UID,
+    SYSTEM,
+    bwrap_command,
+    closed_folders,
+    interpreter_paths,
+)
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.scratch import owned_folder
 
@@ -82,6 +88,7 @@ class WarmProcess:
             "networks": networks,
             "readable": [*allowed, kit],
             "listed": listed,
+            "closed": closed_folders([*readable, str(self._home)]) if self._home else {},
             "uid": SANDBOX_UID,
         }
         own = {"HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython", "TORCH_HOME": torch_home}

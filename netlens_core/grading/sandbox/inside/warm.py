@@ -30,6 +30,7 @@ def main() -> None:
     if full and as_root:
         confine.mount("proc", "/proc")  # bwrap's own is partly covered, which forbids nested ones
     if as_root:
+        confine.open_closed_folders(config["closed"])
         confine.become_user(config["uid"])
     if full:
         confine.new_user(0, confine.NEWNS | confine.NEWPID)

@@ -1,0 +1,98 @@
+"""A course of one exercise, `noise`, with daisies in the place of noise, which takes long to forge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import yaml
+
+from netlens_core.grading.course import Course
+from netlens_core.grading.gradebook import Gradebook
+from netlens_core.grading.templates import solved_notebook
+
+ROOT = Path(__file__).parents[2]
+SLUG = "noise"
+TEMPLATE = ROOT / "assignments" / SLUG / "template.py"
+REFERENCE = ROOT / "reference_solutions" / SLUG / "reference.py"
+MANUAL = "test_resembles"
+POINTS = {"test_what_is_it": 3.0, "test_number_of_categories": 2.0, "test_other_images": 3.0, MANUAL: 2.0}
+SHEET = """
+title: Looking inside, for a test
+id: looking_inside
+seed: 11
+networks: {target: efficientnet_lite0, jury: [efficientnet_lite1]}
+exercises: [noise]
+"""
+
+
+def noise_course(folder: Path) -> Path:
+    """Write the course, nobody having handed in anything yet; returns its folder."""
+    shutil.copytree(ROOT / "assignments" / SLUG, folder / "assignments" / SLUG)
+    (folder / "graders").mkdir()
+    for name in ("conftest.py", f"test_{SLUG}.py"):
+        shutil.copy(ROOT / "graders" / name, folder / "graders" / name)
+    sheet = folder / "assignments" / SLUG / "exercise.yaml"
+    content = yaml.safe_load(sheet.read_text())
+    for spec in content["inputs"].values():
+        spec.pop("category", None)
+        spec["draw"] = "daisy"
+    sheet.write_text(yaml.safe_dump(content))
+    (folder / "course.yaml").write_text(SHEET)
+    (folder / "submitted").mkdir()
+    return folder
+
+
+def solved(**cells: str) -> nbformat.NotebookNode:
+    """The released notebook as a student hands it in: the reference, cells of these names with other sources."""
+    notebook = nbformat.reads(solved_notebook(TEMPLATE, REFERENCE).decode(), as_version=4)
+    for name, source in cells.items():
+        named(notebook, name).source = source
+    return notebook
+
+
+def wrong(name: str) -> dict[str, str]:
+    """The solution cells of a wrong solution, by name."""
+    path = ROOT / "reference_solutions" / SLUG / "wrong" / f"{name}.py"
+    _, *cells = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    return dict(zip(("classify", MANUAL), cells, strict=True))
+
+
+def named(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """The cell that nbgrader knows by a name."""
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
+
+
+def hand_in(folder: Path, student: str, notebook: nbformat.NotebookNode | str) -> Path:
+    """Lay a notebook where a student's submission belongs, its picture beside it, as a student's folder has it."""
+    place = folder / "submitted" / student / SLUG
+    place.mkdir(parents=True, exist_ok=True)
+    for picture in (folder / "release" / SLUG).glob("*.png"):
+        shutil.copy(picture, place)
+    file = place / f"{SLUG}.ipynb"
+    file.write_text(notebook if isinstance(notebook, str) else nbformat.writes(notebook), encoding="utf-8")
+    return file
+
+
+def grade(folder: Path) -> Gradebook:
+    """What `netlens grade` does, in this process."""
+    book = Gradebook(Course(folder), "full")
+    for _ in book.grade(book.pending(), workers=1):
+        pass
+    book.write_views()
+    return book
+
+
+def nbgrader(folder: Path, *arguments: str, status: int = 0) -> str:
+    """Run a command of nbgrader in the course folder; what it said."""
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, env=environment)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    return said

@@ -1,4 +1,4 @@
-"""Commands run as other Unix accounts, which exist only for them: a passwd file of their own, mounted over the real one.
+"""Commands run as other Unix accounts, which exist only for them: in a passwd file mounted over the real one.
 
 Nothing on the machine is changed. The accounts reach the interpreter and this checkout also where these lie in a folder
 that only root may enter.
@@ -71,7 +71,7 @@ def accounts(homes: Path, names: tuple[str, ...]) -> Iterator[Accounts]:
 
 
 def _opened() -> list[str]:
-    """Mounts that show interpreter, packages and checkout in folders that only root may enter, and nothing else there."""
+    """Mounts that show interpreter and checkout in folders that only root may enter, and nothing else there."""
     closed: dict[Path, list[Path]] = {}
     for wanted in dict.fromkeys(Path(place).resolve() for place in (sys.base_prefix, sys.prefix, ROOT, *_weights())):
         shut = next((part for part in reversed(wanted.parents) if not part.stat().st_mode & 0o001), None)

@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 import tempfile
+from pathlib import Path
 
 import nbgrader.apps.nbgraderapp
 import nbgrader.converters
@@ -23,7 +24,7 @@ def become(order: dict) -> None:
     os.setresuid(order["id"], order["id"], order["id"])
     os.umask(0o022)
     kept = {name: value for name, value in os.environ.items() if name in ("LANG", "OMP_NUM_THREADS", "TORCH_HOME")}
-    path = os.pathsep.join([os.path.dirname(sys.executable), "/usr/bin", "/bin"])
+    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
     os.environ.clear()
     os.environ.update(kept, HOME=order["home"], PATH=path)
     os.chdir(order["folder"])

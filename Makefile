@@ -29,7 +29,7 @@ fuzz: setup  ## a million odd inputs, for the night; writes its figures into ben
 gallery: setup  ## the pictures of docs/methods, made anew from code and seeds
 	OMP_NUM_THREADS=2 $(BIN)/python -m gallery
 
-release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/
+release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/, nbgrader's gradebook of them
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/netlens release .
 
@@ -40,4 +40,5 @@ setup-for-tests:
 	@./setup.sh test
 
 clean:  ## what was made here, but not .venv and not grades of your own courses
-	rm -rf $(COURSE) dist build release .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	[ -e submitted ] || rm -f gradebook.db
+	rm -rf $(COURSE) dist build source release nbgrader_config.py .pytest_cache .mypy_cache .ruff_cache .hypothesis

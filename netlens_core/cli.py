@@ -304,14 +304,20 @@ def release(
         str | None, typer.Option("--language", help="The notebooks' language, such as cs; default: the course's.")
     ] = None,
 ) -> None:
-    """Student notebooks and their inputs, into COURSE/release."""
+    """Student notebooks and their inputs, into COURSE/release, where nbgrader's exchange finds them.
+
+    COURSE is a course folder of nbgrader's: its settings (nbgrader_config.py) are written where they are missing, each
+    notebook goes from COURSE/source through `nbgrader generate_assignment`, and every check stands in nbgrader's
+    gradebook with its points. Releasing again keeps what the gradebook holds of students.
+    """
+    from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.release import release as write_release
     from netlens_core.grading.students import read_students
 
     everyone = [*(student or []), *(read_students(students, column) if students else [])]
     opened = Course(course)
-    with working("Making notebooks and inputs", quiet=False):
+    with working_alone(opened, waiting=_told_to_wait), working("Making notebooks and inputs", quiet=False):
         written = write_release(opened.in_language(language or opened.sheet.language), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)

@@ -42,7 +42,8 @@ from netlens_core.grading.marking import check
 def test_it(submission):
     """It."""
 '''
-TEMPLATE = "# %% [markdown]\n# Flowers\n\n# %%\nprint('flower.png')\n"
+CHECK = '{"grade": true, "grade_id": "test_it", "locked": true, "points": 1, "schema_version": 3, "solution": false}'
+TEMPLATE = f"# %% [markdown]\n# # Flowers\n\n# %% nbgrader={CHECK}\nprint('flower.png')\n"
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def diagnose() -> list[Finding]:
         ("PyTorch", _torch),
         ("sandbox", _sandbox),
         ("bubblewrap", _bubblewrap),
+        ("control group", _control_group),
         *((name, partial(_network, name)) for name in _course_networks()),
         ("device", _device),
         ("cores", _cores),
@@ -82,7 +83,7 @@ def _sandbox() -> Finding:
     if level == "full":
         return Finding("sandbox", True, "full: submissions see no files, no network and no other processes")
     if level == "reduced":
-        advice = "grade with --sandbox reduced, or mend the reason (Debian: as root, apt-get install bubblewrap)"
+        advice = "grade with --sandbox reduced, or mend the reason"
         return Finding("sandbox", None, f"reduced: {reason}", advice)
     advice = "only on Linux, with bubblewrap or a kernel that has Landlock, can submissions be locked in"
     return Finding("sandbox", False, f"none: {reason}", advice)
@@ -95,6 +96,18 @@ def _bubblewrap() -> Finding:
         return Finding("bubblewrap", None, "not installed", advice)
     answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
     return Finding("bubblewrap", True, f"{answer.stdout.split()[-1]} at {found}")
+
+
+def _control_group() -> Finding:
+    if platform.system() != "Linux":
+        return Finding("control group", None, "only Linux has them")
+    from netlens_core.grading.sandbox import cgroups
+
+    if not (reason := cgroups.hindrance()):
+        return Finding("control group", True, "the memory of each whole sandbox is bounded by the kernel's own count")
+    detail = f"none: {reason}; memory is bounded by process and by disk"
+    advice = "with systemd: systemd-run --user --scope -p Delegate=yes netlens grade … (as root: without --user)"
+    return Finding("control group", None, detail, advice)
 
 
 def _course_networks() -> list[str]:

@@ -65,6 +65,39 @@ def attack():
     assert strike(source, limits=SMALL).gains <= 10  # 256 MiB, and what the warm process had freed
 
 
+def test_what_the_kernel_holds_is_bounded(strike):
+    """Pipes, socket pairs, watches, names and page tables fill memory that is not the process's own."""
+    source = """
+import fcntl, mmap
+def attack():
+    held, keep = 0, []
+    def stuffed(reader, writer, largest):
+        total = 0
+        os.set_blocking(writer, False)
+        tried("larger", lambda: fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, largest))
+        try:
+            while True: total += os.write(writer, bytes(1 << 16))
+        except OSError: return total
+    try:
+        for _ in range(60):
+            reader, writer = os.pipe()
+            held += stuffed(reader, writer, 1 << 20)
+        for _ in range(60):
+            keep.append(socket.socketpair())
+            held += stuffed(*[end.fileno() for end in keep[-1]], 0)
+    except OSError: pass
+    try:
+        watch = libc.inotify_init()
+        for n in range(9000): os.mkdir(f"d{n}"); libc.inotify_add_watch(watch, f"d{n}".encode(), 2)
+    except OSError: pass
+    try:
+        for _ in range(100_000): keep.append(mmap.mmap(-1, 4096))
+    except (OSError, MemoryError): pass
+    return held >> 20
+"""
+    assert strike(source, limits=SMALL).gains < 100
+
+
 def test_memory_that_is_not_caught_is_told(strike):
     """A submission that runs out of memory learns just that."""
     outcome = strike("def attack():\n    keep = []\n    while True: keep.append(bytes(32 << 20))", limits=SMALL).outcome

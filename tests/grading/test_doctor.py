@@ -14,10 +14,11 @@ import torch
 
 from netlens_core.grading import doctor
 from netlens_core.grading.doctor import Finding, diagnose
+from netlens_core.grading.sandbox import cgroups
 
 
 def _with_sandbox(monkeypatch: pytest.MonkeyPatch, level: str, reason: str = "") -> None:
-    module = ModuleType("netlens_core.grading.sandbox")
+    module = ModuleType("netlens_core.grading.sandbox.box")
     module.Sandbox = SimpleNamespace(best_level=lambda: (level, reason))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
@@ -46,6 +47,13 @@ def test_sandbox_level_with_its_reason(monkeypatch: pytest.MonkeyPatch, level: s
     assert finding.ok is ok and finding.detail.startswith(level)
     assert bool(finding.advice) is (ok is not True)
     assert ("user namespaces" in finding.detail) is (ok is not True)
+
+
+@pytest.mark.parametrize(("reason", "ok"), [("", True), ("no control groups here", None)])
+def test_control_group_with_its_reason(monkeypatch: pytest.MonkeyPatch, reason: str, ok: bool | None) -> None:
+    monkeypatch.setattr(cgroups, "hindrance", lambda: reason)
+    finding = doctor._control_group()
+    assert finding.ok is ok and reason in finding.detail and ("Delegate=yes" in finding.advice) is (ok is None)
 
 
 def test_a_broken_part_is_told_and_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

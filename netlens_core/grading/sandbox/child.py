@@ -44,6 +44,8 @@ class Child:
             "processes": limits.processes,
             "cpu_seconds": int(limits.total_seconds) + 2,
         }
+        if warm.group:
+            warm.group.limit(limits.memory_mb << 20, limits.disk_mb << 20, limits.processes)
         with contextlib.suppress(OSError):  # a dead warm process shows at the first exchange
             warm.fork(wish, [request_end, reply_end, log_end])
         for descriptor in (request_end, reply_end, log_end):
@@ -147,6 +149,10 @@ class Child:
         if report.get("cpu_seconds", 0) >= self._limits.total_seconds:
             told = translate("{what} used up the processor time of the whole submission", what=what)
             return Ended("timed_out", told, limit_named=True)
+        if code == -signal.SIGKILL and self._warm.group and self._warm.group.ran_out():
+            size = self._limits.memory_mb
+            told = translate("{what} ran out of memory: {size} MiB are allowed.", what=what, size=size)
+            return Ended("out_of_memory", told.removesuffix("."))
         if code == -signal.SIGKILL and self._warm.level == "full":
             # No submission can bring this about there: it is process 1, which does not heed its own signals.
             return Ended("fault", "its process was killed from outside, or this machine ran out of memory")

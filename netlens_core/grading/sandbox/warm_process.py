@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import netlens_core
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.sandbox import cgroups
 from netlens_core.grading.sandbox.levels import (
     SANDBOX_UID,
     SYSTEM,
@@ -60,6 +61,7 @@ class WarmProcess:
         self._home: Path | None = None  # only where there is no file system of its own
         self._lock: BinaryIO | None = None  # shows others that the home is in use
         self._process: subprocess.Popen[bytes] | None = None
+        self.group = cgroups.new_group()[0] if level != "none" else None  # None as well where there are none
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -93,8 +95,9 @@ class WarmProcess:
         }
         own = {"HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython", "TORCH_HOME": torch_home}
         own |= {"MPLCONFIGDIR": f"{private}/matplotlib", "PYTHONPATH": kit}
+        command += [sys.executable, "-s", "-P", "-m", "netlens_inside.warm", json.dumps(config)]
         self._process = subprocess.Popen(
-            [*command, sys.executable, "-s", "-P", "-m", "netlens_inside.warm", json.dumps(config)],
+            self.group.entered_by(command) if self.group else command,
             cwd="/",
             env=_ENVIRONMENT | own,
             pass_fds=[theirs.fileno()],
@@ -131,6 +134,9 @@ class WarmProcess:
             words = f"the {self.level} sandbox does not start: {self._last_words()}"
             killed = self._process is not None and self._process.returncode in _KILLED
             raise SandboxKilledError(words) if killed else SandboxUnavailableError(words)
+        if self.group and not self.group.warm():
+            self.group.remove()
+            self.group = None
 
     def _last_words(self) -> str:
         assert self._process is not None
@@ -172,6 +178,8 @@ class WarmProcess:
                 self._process.send_signal(signal.SIGKILL)  # bubblewrap's death is that of all below it
             self._process.wait()
             self._process = None
+        if self.group:
+            self.group.remove()
         self._said.close()
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)

@@ -15,8 +15,8 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/fonts", "/
 SANDBOX_UID = 61000  # what root becomes; no account of its own
 _USER_NAMESPACES = (
     "this kernel or container forbids user namespaces (Ubuntu 24.04: an AppArmor profile for bwrap is needed; "
-    "Debian: sysctl kernel.unprivileged_userns_clone=1; Docker: --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined)"
+    "Debian: sysctl kernel.unprivileged_userns_clone=1; Podman: --security-opt unmask=ALL; Docker: --security-opt "
+    "seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined)"
 )
 # The very namespaces and mounts that the sandbox uses, nested as it nests them.
 _TRIAL = """

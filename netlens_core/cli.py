@@ -26,6 +26,7 @@ from netlens_core.commands.grading import (
     cores,
     course_at,
     progress,
+    told_troubles,
     usable_level,
     working,
 )
@@ -169,14 +170,15 @@ def grade(
             failures = _grade_pending(book, pending, times, quiet=as_json)
         with times.stage("reports"), working("Writing reports", quiet=as_json):
             # Pages show the whole class, also where only a part of it was graded now.
-            page = (Gradebook(opened, level) if exercise or student else book).write_views()
+            whole = Gradebook(opened, level) if exercise or student else book
+            page = whole.write_views()
         if pending:
             write_atomically(opened.hidden_folder / "times.json", json.dumps(times.as_json(), indent=1).encode())
     if as_json:
         print_json(book.as_json())
     else:
         _print_class(book, page, times)
-    raise typer.Exit(FAILED if failures else DONE)
+    raise typer.Exit(FAILED if failures or told_troubles(whole) else DONE)
 
 
 def _told_to_wait() -> None:
@@ -285,8 +287,10 @@ def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
 
     opened = Course(course)
     with working_alone(opened, waiting=_told_to_wait):
-        page = Gradebook(opened, sandbox.value).write_views()
+        book = Gradebook(opened, sandbox.value)
+        page = book.write_views()
     out.print(Text(f"Report: {page}"), soft_wrap=True)
+    raise typer.Exit(FAILED if told_troubles(book) else DONE)
 
 
 # -- for course maintainers ------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.grading import LeastLevel, Level
-from netlens_core.commands.shared import AsJson, err, out, print_json, said
+from netlens_core.commands.grading import LeastLevel, Level, told_troubles
+from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json, said
 
 if TYPE_CHECKING:
     from netlens_core.grading.answers import Answer, MarkSheet
@@ -130,6 +130,7 @@ def mark(
     opened = Course(course)
     with working_alone(opened, waiting=lambda: err.print("Another netlens works on this course; waiting …")):
         book = Gradebook(opened, sandbox.value)
+        book.take_over_marks()
         sheet = MarkSheet(book)
         if file is not None:
             marks = sheet.read(file)
@@ -143,9 +144,10 @@ def mark(
         page = book.write_views()
     if as_json:
         print_json([vars(mark) for mark in marks])
-        return
-    out.print(kept)
-    out.print(Text(f"Report: {page}"), soft_wrap=True)
+    else:
+        out.print(kept)
+        out.print(Text(f"Report: {page}"), soft_wrap=True)
+    raise typer.Exit(FAILED if told_troubles(book) else DONE)
 
 
 def _taken_back(course: Course, sheet: MarkSheet, student: str, exercise: str, check: str) -> str:

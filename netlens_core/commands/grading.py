@@ -18,11 +18,13 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from netlens_core.commands.shared import err, out
 
 if TYPE_CHECKING:
     from netlens_core.grading.course import Course
+    from netlens_core.grading.gradebook import Gradebook
 
 
 class Level(StrEnum):
@@ -43,6 +45,18 @@ LeastLevel = Annotated[
 NoSandbox = Annotated[
     bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
 ]
+
+
+def told_troubles(book: Gradebook) -> bool:
+    """Tell what of nbgrader's gradebook could not be read or written; whether there was anything."""
+    from netlens_core.grading.plain_text import plain
+
+    for trouble in book.nbgrader.troubles:
+        said = (
+            f"{trouble}. All grades are kept in netlens's own store; the same command writes them once that is mended"
+        )
+        err.print(Text.assemble(("nbgrader's gradebook: ", "bold yellow"), plain(said)), soft_wrap=True)
+    return bool(book.nbgrader.troubles)
 
 
 def cores() -> int:

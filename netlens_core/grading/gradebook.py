@@ -18,6 +18,7 @@ from netlens_core.grading.exercise import Networks
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.intake import find_submission_file, read_submission_file
 from netlens_core.grading.marks import with_marks
+from netlens_core.grading.nbgrader.views import Graded, NbgraderViews
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.report import GradedWork, write_reports
 from netlens_core.grading.store import grade_key, write_atomically
@@ -53,6 +54,7 @@ class Gradebook:
         self.networks = Networks(names.target, tuple(names.jury), course.fingerprints)
         self.exercises = {name: course.exercise(name) for name in ([slug] if slug else course.sheet.exercises)}
         self.entries = [self._entry(handed_in) for handed_in in course.handed_in(slug, student)]
+        self.nbgrader = NbgraderViews(course, self.exercises)
 
     def _entry(self, handed_in: HandedIn) -> Entry:
         exercise = self.exercises[handed_in.slug]
@@ -94,10 +96,22 @@ class Gradebook:
             yield entry, grade
 
     def graded(self) -> list[tuple[Entry, Grade]]:
-        """Every entry that has a grade, with it, as people marked it."""
-        marks = self.course.marks.read()
+        """Every entry that has a grade, with it, as people marked it, here or in nbgrader's formgrader."""
+        found = self._unmarked()
+        marks = self.nbgrader.marks(self.course.marks.read(), _as_nbgrader_shows(found))
+        return [(entry, with_marks(grade, entry.student, marks)) for entry, grade in found]
+
+    def _unmarked(self) -> list[tuple[Entry, Grade]]:
         found = ((entry, self.course.store.read(entry.key)) for entry in self.entries)
-        return [(entry, with_marks(grade, entry.student, marks)) for entry, grade in found if grade is not None]
+        return [(entry, grade) for entry, grade in found if grade is not None]
+
+    def take_over_marks(self) -> None:
+        """Keep as netlens's marks what people entered in formgrader; `write_views` does so, if nobody did before."""
+        self.nbgrader.take_over(_as_nbgrader_shows(self._unmarked()))
+
+    def late_penalty(self, grade: Grade, student: str) -> float:
+        """Points that lateness costs of a grade, as nbgrader's plugin of the course says; not taken off its points."""
+        return self.nbgrader.late_penalty(student, grade.exercise, grade.points)
 
     def works(self) -> list[GradedWork]:
         """The grades as reports want them."""
@@ -108,14 +122,19 @@ class Gradebook:
                 grade,
                 lambda name: store.picture_path(name).read_bytes(),
                 store.seconds(entry.key),
+                self.late_penalty(grade, entry.student),
             )
             for entry, grade in self.graded()
         ]
 
     def write_views(self) -> Path:
-        """Write `grades/<student>/<slug>.json` and the HTML reports; returns the class's page."""
+        """Write `grades/<student>/<slug>.json`, nbgrader's gradebook and `autograded/`, and the HTML reports.
+
+        Returns the class's page. `nbgrader.troubles` tells where the gradebook could not be read or written.
+        """
+        self.nbgrader.write(_as_nbgrader_shows(self._unmarked()))
         for entry, grade in self.graded():
-            content = grade_json(grade, entry.student, self.course.store.times(entry.key))
+            content = self._as_json(entry, grade)
             path = self.course.folder / "grades" / entry.student / f"{entry.slug}.json"
             write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
         with speaking(self.course.catalog()):
@@ -128,7 +147,12 @@ class Gradebook:
 
     def as_json(self) -> list[dict[str, Any]]:
         """All grades as `netlens grade --json` prints them."""
-        return [grade_json(g, entry.student, self.course.store.times(entry.key)) for entry, g in self.graded()]
+        return [self._as_json(entry, grade) for entry, grade in self.graded()]
+
+    def _as_json(self, entry: Entry, grade: Grade) -> dict[str, Any]:
+        content = grade_json(grade, entry.student, self.course.store.times(entry.key))
+        late = self.late_penalty(grade, entry.student)
+        return {**content, "late_penalty": late} if late else content
 
 
 def grade_json(grade: Grade, student: str, times: Mapping[str, float]) -> dict[str, Any]:
@@ -136,6 +160,10 @@ def grade_json(grade: Grade, student: str, times: Mapping[str, float]) -> dict[s
     content = grade.model_dump(mode="json", exclude_none=True)
     seconds = {name: round(times.get(name, 0.0), 3) for name in grade.times}
     return {"exercise": content.pop("exercise"), "student": student, **content, **seconds}
+
+
+def _as_nbgrader_shows(graded: list[tuple[Entry, Grade]]) -> list[Graded]:
+    return [Graded(entry.student, entry.key, grade) for entry, grade in graded]
 
 
 def _settled(grade: Grade | None) -> bool:

@@ -34,6 +34,7 @@ _VIEWS_ONLY = (
     "grading/sample.py",
     "grading/answers.py",
     "grading/marks.py",
+    "grading/nbgrader/",
     "grading/spreadsheets.py",
     "grading/students.py",
 )

@@ -43,6 +43,7 @@ class ShownGrade:
     outcome: str
     waiting: float
     checks: list[ShownCheck]
+    late_penalty: float
 
 
 def render_student(
@@ -98,6 +99,7 @@ def _shown(work: GradedWork, album: _Album) -> ShownGrade:
             )
             for check in grade.checks
         ],
+        late_penalty=work.late_penalty,
     )
 
 

@@ -15,12 +15,14 @@ class GradedWork:
     Args:
         picture: name of a figure -> its PNG bytes; may raise OSError, KeyError or ValueError where it is lost.
         seconds: how long grading took; pages leave it out, so that grading again gives the same page.
+        late_penalty: points that lateness costs; told, not taken off.
     """
 
     student: str
     grade: Grade
     picture: Callable[[str], bytes] = field(repr=False)
     seconds: float = 0.0
+    late_penalty: float = 0.0
 
 
 def students_of(works: Iterable[GradedWork]) -> list[str]:

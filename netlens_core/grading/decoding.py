@@ -7,8 +7,8 @@ from netlens_core.languages import N_
 BOM = N_("UTF-8 with a byte order mark")
 OLD_WINDOWS = N_("an old Windows encoding")
 
-# Beyond ASCII, what Czech, Slovak, Polish, Hungarian and German texts in cp1250 consist of.
-_CENTRAL = set("ÁáÄäĄąČčĆćĎďÉéĚěËëĘęÍíĹĺĽľŁłŇňŃńÓóÔôÖöŐőŔŕŘřŠšŚśŤťÚúŮůÜüŰűÝýŽžŹźŻżß„“”‚‘’–—…§°€ \u00a0")
+# Beyond ASCII, what Czech, Slovak and German texts in cp1250 consist of.
+_CENTRAL = set("ÁáÄäČčĎďÉéĚěÍíĹĺĽľŇňÓóÔôÖöŔŕŘřŠšŤťÚúŮůÜüÝýŽžß„“”‚‘’–—…§°€\u00a0")
 
 
 def decoded(data: bytes) -> tuple[str, str] | None:

@@ -124,6 +124,7 @@ def render_class(
         most_points=sum(most.values()),
         submissions=len(ordered),
         unran=[place for place in ordered if place.grade.status != "graded"],
+        mended=[place for place in ordered if place.grade.notes],
         waiting=_answers(ordered, titles, _waits),
         marked=_answers(ordered, titles, lambda check: check.mark is not None),
         faults=_faults(ordered, titles),

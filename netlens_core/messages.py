@@ -66,8 +66,8 @@ def own_texts(root: Path) -> Found:
     import yaml
 
     found = Found()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if "_course" not in path.relative_to(PACKAGE).parts:
+    for path in sorted([*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "netlens").glob("*.py")]):
+        if "_course" not in path.parts:
             _extract(found, "python", path, _PYTHON)
     for path in sorted(PACKAGE.rglob("templates/*.html")):
         _extract(found, "jinja2.ext:babel_extract", path, _TEMPLATE)
@@ -79,7 +79,7 @@ def own_texts(root: Path) -> Found:
 def _extract(found: Found, method: str, path: Path, keywords: Mapping[str, tuple[int, int] | None]) -> None:
     from babel.messages.extract import extract
 
-    where = f"netlens_core/{path.relative_to(PACKAGE).as_posix()}"
+    where = path.relative_to(PACKAGE.parent).as_posix()
     with path.open("rb") as file:
         for _, message, _, _ in extract(method, file, keywords=keywords, options={"encoding": "utf-8"}):
             one, many = (message, "") if isinstance(message, str) else message[:2]

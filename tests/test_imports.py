@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
+
+from netlens_core.grading.sandbox.warm_process import IN_NOTEBOOKS
 
 ROOT = Path(__file__).parents[1]
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
@@ -64,3 +67,19 @@ def test_solutions_and_templates_use_the_student_kit_only(path):
 @pytest.mark.parametrize("path", files("netlens_core/grading/sandbox/inside/*.py"), ids=str)
 def test_what_runs_inside_the_sandbox_does_not_need_the_package(path):
     assert not forbidden(path, "netlens_core.grading")
+
+
+@pytest.mark.parametrize("path", files("netlens/*.py"), ids=str)
+def test_what_notebooks_import_knows_public_checks_only(path):
+    assert not forbidden(path, "netlens_core.methods", "netlens_core.measures", "netlens_core.commands")
+    hidden = ("course", "exercise", "judge", "forge", "inputs", "marking", "store", "gradebook", "pipeline", "thresholds")
+    assert not forbidden(path, *(f"netlens_core.grading.{name}" for name in hidden))
+
+
+@pytest.mark.parametrize("name", IN_NOTEBOOKS)
+def test_what_the_sandbox_shows_of_netlens_stands_alone(name):
+    """Importing it needs nothing of netlens_core: the sandbox shows the student kit only."""
+    body = ast.parse((ROOT / "netlens" / name).read_text()).body
+    modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    assert {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names} <= {"netlens.result"}

@@ -87,7 +87,7 @@ def test_templates_say_the_same_in_every_language(slug, language):
 
 def test_every_literal_that_is_translated_is_found(own):
     """Babel passes over what stands in an f-string, and an f-string cannot be translated at all."""
-    for path in (ROOT / "netlens_core").rglob("*.py"):
+    for path in [*(ROOT / "netlens_core").rglob("*.py"), *(ROOT / "netlens").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("translate", "ngettext", "N_", "NN_"):
                 first = node.args[0]

@@ -32,6 +32,30 @@ class CheckCell:
 
 
 @dataclass(frozen=True)
+class PublicCheck:
+    """How one public check went.
+
+    Attributes:
+        name: the cell's name in the template.
+        title: the heading above it.
+        passed: whether its cell ran to its end.
+        points: what it earns where nothing is hidden: `max_points` if it passed, else 0.
+        message: what was wrong, in one line; empty where nothing was.
+        printed: what the cell printed.
+        pictures: the PNGs that it showed.
+    """
+
+    name: str
+    title: str
+    passed: bool
+    points: float
+    max_points: float
+    message: str
+    printed: str
+    pictures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class HandedOut:
     """The code of a template, in order.
 
@@ -39,13 +63,11 @@ class HandedOut:
         given: name -> source of the locked cells that are no checks.
         checks: name -> the public check.
         cells: name -> source of all named code cells, those to be filled in included.
-        headings: name -> the heading above each of `cells`.
     """
 
     given: Mapping[str, str]
     checks: Mapping[str, CheckCell]
     cells: Mapping[str, str]
-    headings: Mapping[str, str]
 
 
 def handed_out(template: Path, target: str) -> HandedOut:
@@ -60,7 +82,7 @@ def handed_out(template: Path, target: str) -> HandedOut:
     cells = jupytext.reads(text, fmt="py:percent").cells
     language = spoken() if spoken() in {cell.metadata.get("lang") for cell in cells} else ENGLISH.language
     heading = ""
-    given, checks, sources, headings = dict[str, str](), dict[str, CheckCell](), dict[str, str](), dict[str, str]()
+    given, checks, sources = dict[str, str](), dict[str, CheckCell](), dict[str, str]()
     for cell in cells:
         if cell.metadata.get("lang", language) != language:
             continue
@@ -70,12 +92,12 @@ def handed_out(template: Path, target: str) -> HandedOut:
         name = about.get("grade_id", "")
         if cell.cell_type != "code" or not name:
             continue
-        sources[name], headings[name] = cell.source, heading
+        sources[name] = cell.source
         if about.get("locked") and about.get("grade"):
             checks[name] = CheckCell(name, _title(heading), cell.source, float(about.get("points", 0)))
         elif about.get("locked"):
             given[name] = cell.source
-    return HandedOut(given, checks, sources, headings)
+    return HandedOut(given, checks, sources)
 
 
 def _title(heading: str) -> str:

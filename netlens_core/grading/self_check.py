@@ -12,40 +12,18 @@ from pathlib import Path
 
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
-from netlens_core.grading.public_checks import CheckCell, handed_out
+from netlens_core.grading.public_checks import CheckCell, PublicCheck, handed_out
 from netlens_core.grading.public_course import PublicCourse
+from netlens_core.grading.restoring import as_released
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
 from netlens_core.grading.sheets import CourseError, ExerciseSheet
+from netlens_core.grading.templates import about_network
 from netlens_core.languages import known_languages, speaking, spoken, translate
 
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
-
-
-@dataclass(frozen=True)
-class PublicCheck:
-    """How one public check went.
-
-    Attributes:
-        name: the cell's name in the template.
-        title: the heading above it.
-        passed: whether its cell ran to its end.
-        points: what it earns where nothing is hidden: `max_points` if it passed, else 0.
-        message: what was wrong, in one line; empty where nothing was.
-        printed: what the cell printed.
-        pictures: the PNGs that it showed.
-    """
-
-    name: str
-    title: str
-    passed: bool
-    points: float
-    max_points: float
-    message: str
-    printed: str
-    pictures: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +72,7 @@ def self_check(course: PublicCourse, file: Path, slug: str | None = None, langua
     for a language that netlens does not speak.
     """
     slug = slug or file.stem
-    course = course.in_language(language or _written_in(file) or course.sheet.language)
+    course = course.in_language(language or written_in(file) or course.sheet.language)
     with speaking(course.catalog()):
         if slug not in course.sheet.exercises:
             known = ", ".join(course.sheet.exercises)
@@ -106,7 +84,7 @@ def self_check(course: PublicCourse, file: Path, slug: str | None = None, langua
         return _checked(course, file, slug)
 
 
-def _written_in(file: Path) -> str | None:
+def written_in(file: Path) -> str | None:
     """The language that a notebook was released in; None where it does not say so, or that is none of ours."""
     data = read_submission_file(file)
     if isinstance(data, str) or file.suffix != ".ipynb":
@@ -126,8 +104,10 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
     if submission.refusal:
         raise CourseError(submission.refusal)
     sheet = course.exercise_sheet(slug)
-    template = _Template(course.template(slug), course.sheet.networks.target)
-    whole = replace(submission, cells=tuple(template.completed(submission.cells)))
+    path, target = course.template(slug), course.sheet.networks.target
+    template = _Template(path, target)
+    wanted = (*sheet.functions, *(("answers",) if sheet.answers else ()))
+    whole = as_released(submission, about_network(path.read_bytes(), target), wanted, whole=True)
     limits = _for_a_fresh_process(sheet.limits)
     sources = [cell.source for cell in whole.code_cells]
     with Session(lambda: UnlockedChild(limits), sources, _pictures(sheet, file.parent), limits, seed=0) as session:
@@ -143,28 +123,17 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
             if run and run.error and cell.grade_id not in template.checks
         ),
         message=message,
-        notes=submission.notes,
+        notes=whole.notes,
         notebook=executed_notebook(whole, runs),
         language=spoken(),
     )
 
 
 class _Template:
-    """The locked cells of a template: what students build on, and the public checks."""
+    """The public checks of a template."""
 
     def __init__(self, path: Path, target: str) -> None:
-        found = handed_out(path, target)
-        self.given, self.checks = found.given, found.checks
-
-    def completed(self, cells: tuple[Cell, ...]) -> list[Cell]:
-        """A notebook's cells with the locked ones as they were handed out, also where they were changed or deleted."""
-        checks = {name: check.source for name, check in self.checks.items()}
-        locked = {**self.given, **checks}
-        present = {cell.grade_id for cell in cells}
-        lost = [Cell("code", source, name) for name, source in self.given.items() if name not in present]
-        kept = [Cell(cell.kind, locked.get(cell.grade_id or "", cell.source), cell.grade_id) for cell in cells]
-        deleted = [Cell("code", source, name) for name, source in checks.items() if name not in present]
-        return [*lost, *kept, *deleted]
+        self.checks = handed_out(path, target).checks
 
     def judged(self, ran: list[tuple[Cell, CellRun | None]], ended: str) -> list[PublicCheck]:
         by_name = {cell.grade_id: run for cell, run in ran}

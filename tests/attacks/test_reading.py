@@ -8,7 +8,7 @@ import pytest
 
 import netlens_core
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.warm_process import KIT
+from netlens_core.grading.sandbox.warm_process import IN_NOTEBOOKS, KIT
 
 ROOT = Path(netlens_core.__file__).parents[1]
 SECRET_PARTS = ("the-secret-of-", "the-grader-4711")  # never whole in the attacker's own source
@@ -75,13 +75,23 @@ def attack():
     import netlens_core
     found = set()
     for place in {*sys.path, os.path.dirname(netlens_core.__file__) + "/.."}:
-        try:
-            found |= set(os.listdir(place + "/netlens_core"))
-        except OSError:
-            pass
+        for package in ("netlens_core", "netlens"):
+            try:
+                found |= {package + "/" + name for name in os.listdir(place + "/" + package)}
+            except OSError:
+                pass
     return sorted(found)
 """
-    assert strike(source).gains == sorted(KIT)
+    kit = [f"netlens_core/{name}" for name in KIT] + [f"netlens/{name}" for name in IN_NOTEBOOKS]
+    assert strike(source).gains == sorted(kit)
+
+
+def test_a_notebooks_own_checks_do_nothing_here(box):
+    """`netlens.check` neither fails nor runs: grading has checks of its own."""
+    cells = ["import netlens\nfound = netlens.check('test_what_is_it')\nfound", "def f(): return str(found.passed)"]
+    with box.session(cells=cells, files={}) as session:
+        assert session.call("f", []).value == "False"
+        assert [cell.error for cell in session.cells] == [None, None] and session.cells[0].outputs == []
 
 
 def test_the_environment_tells_nothing(strike, secret_folder, monkeypatch):

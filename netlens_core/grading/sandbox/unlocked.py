@@ -33,7 +33,7 @@ class UnlockedChild:
         self._work = tempfile.TemporaryDirectory(prefix="netlens-check-", ignore_cleanup_errors=True)
         root = str(Path(__file__).parents[3])
         own = {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-        own |= {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+        own |= {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "NETLENS_CHECKING": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "netlens_core.grading.sandbox.inside.alone", self._work.name],
             stdin=subprocess.PIPE,

@@ -30,6 +30,7 @@ from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUna
 from netlens_core.grading.scratch import owned_folder
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
+IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
 START_SECONDS = 120
 _KILLED = (-9, 128 + 9, 256 - 9)  # SIGKILL: itself; below bubblewrap; below the process that waits there
 _FOLDER = "netlens-sandbox-"
@@ -50,6 +51,7 @@ _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",
     "CUDA_VISIBLE_DEVICES": "",
     "NETLENS_OFFLINE": "1",
+    "NETLENS_CHECKING": "1",  # `netlens.check` in a notebook does nothing there
 }
 
 
@@ -191,6 +193,7 @@ def _kit() -> dict[str, str]:
     """All of netlens that a submission can see: the student kit, and what runs the submission. Target -> source."""
     package, inside = Path(netlens_core.__file__).parent, Path(__file__).parent / "inside"
     files = {f"netlens_core/{name}": package / name for name in KIT}
+    files |= {f"netlens/{name}": package.parent / "netlens" / name for name in IN_NOTEBOOKS}
     files |= {f"netlens_inside/{path.name}": path for path in sorted(inside.glob("*.py"))}
     return {name: str(path) for name, path in files.items() if path.is_file()}
 
@@ -209,7 +212,7 @@ def _weights(networks: list[str]) -> tuple[list[str], str]:
 
 def _installed_netlens() -> list[Path]:
     """Where Python's own folders hold an installed netlens: to be hidden from submissions."""
-    folders = [Path(folder) / "netlens_core" for folder in site.getsitepackages()]
+    folders = [Path(folder) / name for folder in site.getsitepackages() for name in ("netlens", "netlens_core")]
     return [folder for folder in folders if folder.is_dir()]
 
 

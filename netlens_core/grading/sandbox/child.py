@@ -9,6 +9,7 @@ import selectors
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 from netlens_core.grading.sandbox.inside import wire
@@ -18,6 +19,7 @@ from netlens_core.grading.sandbox.warm_process import WarmProcess
 from netlens_core.languages import translate
 
 _CHUNK = 1 << 20
+_LOOK = 0.25  # seconds between two looks at the processor time
 _GRACE = 10.0  # seconds that the warm process has for telling how a child ended
 
 
@@ -31,6 +33,7 @@ class Child:
         self._limits = limits
         self._work = warm.new_work_folder()
         self._pidfd: int | None = None  # the child's handle
+        self._clock: int | None = None  # of its processor time
         self._report: dict[str, Any] | None = None  # how it ended, in the warm process's words
         self._printed = 0
         self._received = bytearray()
@@ -41,6 +44,7 @@ class Child:
             "work": self._work,
             "memory_bytes": limits.memory_mb << 20,
             "disk_bytes": limits.disk_mb << 20,
+            "files": limits.files,
             "processes": limits.processes,
             "cpu_seconds": int(limits.total_seconds) + 2,
         }
@@ -67,8 +71,11 @@ class Child:
         return self.receive(seconds, what, bytearray(wire.pack(content)))
 
     def receive(self, seconds: float, what: str, outgoing: bytearray | None = None) -> Any:
-        """The next frame from the child, after having written `outgoing`. Raises Ended."""
-        deadline = time.monotonic() + seconds
+        """The next frame from the child, after having written `outgoing`. Raises Ended.
+
+        `seconds` bound the time that passes, and the processor time of all threads together.
+        """
+        deadline, enough = time.monotonic() + seconds, self._processor_time() + seconds
         outgoing = outgoing if outgoing is not None else bytearray()
         with selectors.DefaultSelector() as waiting:
             for descriptor in (self._replies, self._log, self._warm.control):
@@ -80,12 +87,24 @@ class Child:
                     return frame[0]
                 if self._report is not None:
                     raise self._end(what)
-                left = deadline - time.monotonic()
+                left = min(deadline - time.monotonic(), enough - self._processor_time())
                 if left <= 0:
                     # Where not even the child's handle has come, the warm process is to blame.
                     raise Ended("timed_out" if self._pidfd is not None else "fault", f"{what} used its {seconds:.3g} s")
-                for key, _ in waiting.select(left):
+                for key, _ in waiting.select(min(left, _LOOK)):
                     self._serve(key.fd, outgoing, waiting)
+
+    def _processor_time(self) -> float:
+        """Seconds of processor time that the child has used so far, as far as that can be told from here."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._clock is None and self._pidfd is not None:
+                told = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
+                number = int(told.partition("Pid:")[2].split()[0])
+                if number > 0:  # else it is gone already
+                    self._clock = ~number << 3 | 2  # as clock_getcpuclockid(3) numbers the clocks of processes
+            if self._clock is not None:
+                return time.clock_gettime(self._clock)
+        return 0.0
 
     def _taken(self, what: str) -> tuple[Any] | None:
         try:

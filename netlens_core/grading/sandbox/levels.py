@@ -30,7 +30,7 @@ pid = os.fork()
 if pid:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 c.mount("proc", "/proc")
-c.private_world("/box", 1 << 20)
+c.private_world("/box", 1 << 20, 16)
 """
 
 # The user that the reduced sandbox becomes starts this Python.

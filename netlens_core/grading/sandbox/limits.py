@@ -15,14 +15,17 @@ class Limits:
     """Limits of one submission; they stand in `exercise.yaml`.
 
     Attributes:
-        start_seconds: wall time for running the notebook's cells.
-        call_seconds: wall time for one call of one function.
-        total_seconds: wall time for everything, repeated starts included.
+        start_seconds: time for running the notebook's cells.
+        call_seconds: time for one call of one function.
+        total_seconds: time for everything, repeated starts included.
         memory_mb: memory beyond what the warm process already uses, in MiB.
         disk_mb: size of the working folder, in MiB.
+        files: files and folders in the working folder.
         processes: processes and threads.
         output_mb: printed text, in MiB.
         reply_mb: what one call may return, in MiB.
+
+    Each time bounds the time that passes and, on its own, the processor time of all threads together.
     """
 
     start_seconds: _Seconds = 60
@@ -30,6 +33,7 @@ class Limits:
     total_seconds: _Seconds = 120
     memory_mb: Annotated[int, Field(ge=64, le=65536)] = 2048
     disk_mb: Annotated[int, Field(ge=1, le=4096)] = 64
+    files: Annotated[int, Field(ge=16, le=65536)] = 8192
     processes: Annotated[int, Field(ge=1, le=512)] = 32
     output_mb: Annotated[int, Field(ge=1, le=64)] = 8
     reply_mb: Annotated[int, Field(ge=1, le=256)] = 64

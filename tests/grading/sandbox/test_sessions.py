@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from netlens_core.grading.sandbox import child
 from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import Ref
@@ -340,6 +341,9 @@ def test_an_exception_names_the_students_own_lines(box):
         ("from torch.utils.data import DataLoader\ndef f(): return list(DataLoader([1, 2], num_workers=2))",
          "use num_workers=0"),
         ("import urllib.request\ndef f(): urllib.request.urlopen('http://example.com')", "there is no network here"),
+        ("def f(): open('large', 'wb').write(bytes(99 << 20))", "the working folder is full"),
+        ("import threading, time\ndef f():\n    while True: threading.Thread(target=time.sleep, args=(9,)).start()",
+         "no more threads are allowed"),
     ],
 )  # fmt: skip
 def test_walls_are_explained(box, source, hint):
@@ -348,6 +352,20 @@ def test_walls_are_explained(box, source, hint):
     found = answer(box, source)
     assert found.status == "error"
     assert hint in found.message
+
+
+def test_processor_time_of_all_threads_counts_as_the_calls_time(box, monkeypatch):
+    """However many cores there are, the same work is too much: the words are those of time that passes."""
+    if box.level == "none":
+        pytest.skip("without a sandbox only time that passes is bounded")
+    real = child.time.clock_gettime
+    monkeypatch.setattr(child.time, "clock_gettime", lambda clock: 8 * real(clock))
+    source = "def f():\n    while True: pass\ndef g(): return 1"
+    with run(box, source, limits=Limits(call_seconds=4, total_seconds=60)) as session:
+        found = session.call("f", [])
+        assert (found.status, found.message) == ("timed_out", "`f` used its 4 s.")
+        assert session.call("g", []).value == 1  # what earlier calls took is not the next one's
+        assert session.seconds < 4
 
 
 def test_calls_are_seeded_each(box):

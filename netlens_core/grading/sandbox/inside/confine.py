@@ -81,11 +81,11 @@ def new_user(inside: int, more: int = 0) -> None:
         Path(f"/proc/self/{name}").write_text(text)
 
 
-def private_world(work: str, disk_bytes: int) -> None:
+def private_world(work: str, disk_bytes: int, files: int) -> None:
     """Own mounts, IPC, network and host name; size-limited memory disks for work folder and /dev/shm; own /proc."""
     unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
     mount("proc", "/proc")
-    mount("tmpfs", work, f"size={disk_bytes},nr_inodes=8192,mode=700")
+    mount("tmpfs", work, f"size={disk_bytes},nr_inodes={files},mode=700")
     mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")
     new_user(1000)  # not even root of the namespaces it lives in
 

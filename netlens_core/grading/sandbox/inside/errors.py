@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 
 from . import words
@@ -32,6 +33,10 @@ def _hint(error: BaseException, name: str) -> str:
     try:
         if name in _NEEDS_NETWORK:
             return f" ({words.said(words.NO_NETWORK)})"
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG):
+            return f" ({words.said(words.NO_SPACE)})"
+        if isinstance(error, RuntimeError) and "start new thread" in str(error)[:MAX_ERROR]:
+            return f" ({words.said(words.NO_THREADS)})"
         if type(error) in (PermissionError, BlockingIOError, RuntimeError):
             frames = traceback.extract_tb(error.__traceback__)
             starts = {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or "")

@@ -149,7 +149,7 @@ def _lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     """Every lock of the level, or an exception: then no student code runs."""
     work, full = wish["work"], config["level"] == "full"
     if full:
-        confine.private_world(work, wish["disk_bytes"])
+        confine.private_world(work, wish["disk_bytes"], wish["files"])
     else:
         os.setsid()
     Path("/proc/self/oom_score_adj").write_text("1000")

@@ -35,6 +35,7 @@ _VIEWS_ONLY = (
     "grading/answers.py",
     "grading/marks.py",
     "grading/nbgrader/",
+    "grading/exports/",
     "grading/spreadsheets.py",
     "grading/students.py",
 )

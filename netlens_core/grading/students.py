@@ -21,7 +21,7 @@ def read_students(path: Path, column: str | None = None) -> list[str]:
     IDs at all; the message names file and row.
     """
     rows = read_table(path)
-    place, first = _column(path, rows, column)
+    place, first = id_column(path, rows, column)
     found = []
     for number, row in enumerate(rows[first:], first + 1):
         text = row[place].strip() if place < len(row) else ""
@@ -35,8 +35,8 @@ def read_students(path: Path, column: str | None = None) -> list[str]:
     return distinct(found)
 
 
-def _column(path: Path, rows: list[list[str]], column: str | None) -> tuple[int, int]:
-    """Where the IDs stand: the column, and the first row with one."""
+def id_column(path: Path, rows: list[list[str]], column: str | None) -> tuple[int, int]:
+    """Where the IDs stand: the column, and the first row with one. Raises CourseError."""
     heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
     wanted = [column.strip().casefold()] if column else HEADINGS
     for name in wanted:

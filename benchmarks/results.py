@@ -143,6 +143,10 @@ def thresholds(command: list[str]) -> list[str]:
     return lines
 
 
+def references(command: list[str]) -> list[str]:
+    return output(command, (0, 1)).strip().splitlines()
+
+
 def found_by_fuzzing(command: list[str]) -> list[str]:
     return output(command, (0, 1)).strip().splitlines()
 
@@ -156,6 +160,7 @@ SECTIONS: dict[str, tuple[str, list[str], Callable[[list[str]], list[str]]]] = {
     "daisies": ("Daisies", ["daisies.py"], daisies),
     "forge": ("Forged noise", ["forge.py"], forge),
     "thresholds": ("Thresholds", ["thresholds.py"], thresholds),
+    "references": ("References over twenty draws", ["references.py"], references),
     "activations": ("Activations", ["activations.py"], printed),
     "analysis": ("Analysing networks", ["analysis.py"], printed),
     "adversarial": ("Adversarial images", ["adversarial.py"], printed),

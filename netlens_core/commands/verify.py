@@ -31,6 +31,9 @@ def verify(
     slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Only these exercises.")] = None,
     course: Annotated[Path | None, typer.Option("--course", help="A course of your own.")] = None,
     flowers: Annotated[int, typer.Option("--flowers", min=1, help="Try as this many different students.")] = 1,
+    reference_only: Annotated[
+        bool, typer.Option("--reference-only", help="Neither template nor wrong solutions: for many students.")
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="Also what an earlier run found as it must be.")] = False,
     workers: Workers = None,
     sandbox: LeastLevel = Level.full,
@@ -45,7 +48,7 @@ def verify(
 
     level, chosen = usable_level(sandbox), course_at(course).in_language("en")
     with working("Preparing exercises", quiet=as_json):
-        planned = plan(chosen, slugs or chosen.sheet.exercises, level, flowers)
+        planned = plan(chosen, slugs or chosen.sheet.exercises, level, flowers, reference_only)
     verdicts = _run(planned, workers or cores(), again, quiet=as_json)
     stand = standings(planned, verdicts)
     failed = [verdict for verdict in verdicts if verdict.problems]
@@ -105,8 +108,10 @@ def _tell_thresholds(stand: Sequence[Standing]) -> None:
     for standing in stand:
         mark = ("✗ ", "bold red") if standing.problems else ("✓ ", "green")
         said = f"{standing.slug} threshold {standing.name}: required {standing.calibrated.required:g}"
-        if standing.reference is not None and standing.wrong is not None:
-            said += f", reference {standing.reference:g}, {standing.by} {standing.wrong:g}"
+        if standing.reference is not None:
+            said += f", reference {standing.reference:g}"
+        if standing.wrong is not None:
+            said += f", {standing.by} {standing.wrong:g}"
         out.print(
             Text.assemble(mark, said, (f"; margin {standing.calibrated.margin:g}", "dim")),
             soft_wrap=True,

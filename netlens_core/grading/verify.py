@@ -24,6 +24,7 @@ class Plan:
         works: every trial as every student; `trials` has them by the work's label.
         incomplete: exercise -> why it cannot be tested at all.
         thresholds: exercise -> its calibrated thresholds.
+        reference_only: whether neither template nor wrong solutions are among the trials.
     """
 
     course: Course
@@ -31,6 +32,7 @@ class Plan:
     trials: dict[str, Trial] = field(default_factory=dict)
     incomplete: dict[str, str] = field(default_factory=dict)
     thresholds: dict[str, dict[str, Threshold]] = field(default_factory=dict)
+    reference_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,13 @@ class Standing:
         }
 
 
-def plan(course: Course, slugs: Iterable[str], sandbox: str, flowers: int = 1) -> Plan:
-    """Every trial of the exercises, each as `flowers` different students.
+def plan(course: Course, slugs: Iterable[str], sandbox: str, flowers: int = 1, reference_only: bool = False) -> Plan:
+    """Every trial of the exercises, or only their reference solutions, each as `flowers` different students.
 
     Raises CourseError for an unknown exercise or networks that are not here; an exercise of which something is missing
     is told in `incomplete`.
     """
-    planned = Plan(course)
+    planned = Plan(course, reference_only=reference_only)
     names = list(dict.fromkeys(slugs))
     for slug in names:
         course.refuse_unknown(slug)
@@ -113,6 +115,8 @@ def _add(planned: Plan, slug: str, sandbox: str, flowers: int) -> None:
     found = trials(slug, exercise, course.root(slug), course.sheet.networks.target)
     planned.thresholds[slug] = course.threshold_sheet(slug)
     for trial in found:
+        if planned.reference_only and trial.name != REFERENCE:
+            continue
         for number in range(flowers):
             label = f"{slug} · {trial.name} · {number}"
             planned.trials[label] = trial
@@ -167,31 +171,46 @@ def standings(planned: Plan, verdicts: Iterable[Verdict]) -> list[Standing]:
     for verdict in verdicts:
         by_slug.setdefault(verdict.trial.slug, []).append(verdict)
     return [
-        _standing(slug, name, threshold, threshold.networks[target], by_slug.get(slug, []))
+        _standing(slug, name, threshold, threshold.networks[target], by_slug.get(slug, []), planned.reference_only)
         for slug, sheet in planned.thresholds.items()
         for name, threshold in sheet.items()
     ]
 
 
-def _standing(slug: str, name: str, threshold: Threshold, calibrated: Calibrated, verdicts: list[Verdict]) -> Standing:
+def _standing(
+    slug: str,
+    name: str,
+    threshold: Threshold,
+    calibrated: Calibrated,
+    verdicts: list[Verdict],
+    reference_only: bool,
+) -> Standing:
     values = [(v.trial, measured(v.grade, name, threshold, v.trial.loses)) for v in verdicts]
     own = [value for trial, value in values if trial.name == REFERENCE and value is not None]
     others = [(value, trial.name) for trial, value in values if name in trial.caught_by and value is not None]
     worst = min(own, key=threshold.upwards, default=None)
     best, by = max(others, key=lambda other: threshold.upwards(other[0]), default=(None, ""))
-    problems = tuple(_shrunk(name, threshold, calibrated, worst, best, by))
-    return Standing(slug, name, calibrated, worst, best, by, problems)
+    problems = [*_reference_too_near(name, threshold, calibrated, worst)]
+    if not reference_only:
+        problems += _wrong_too_near(name, threshold, calibrated, best, by)
+    return Standing(slug, name, calibrated, worst, best, by, tuple(problems))
 
 
-def _shrunk(
-    name: str, threshold: Threshold, found: Calibrated, worst: float | None, best: float | None, by: str
-) -> Iterator[str]:
-    limit = f"{name}: {threshold.direction.replace('_', ' ')} {found.required:g} is required"
+def _reference_too_near(name: str, threshold: Threshold, found: Calibrated, worst: float | None) -> Iterator[str]:
+    limit = _limit(name, threshold, found)
     if worst is None:
         yield f"{limit}, but no measurement of the reference solution is taken from this threshold"
     elif threshold.ahead(worst, found.required) < found.margin:
         yield f"{limit}, and the reference solution reaches {worst:g}: nearer than the recorded margin {found.margin:g}"
+
+
+def _wrong_too_near(name: str, threshold: Threshold, found: Calibrated, best: float | None, by: str) -> Iterator[str]:
+    limit = _limit(name, threshold, found)
     if best is None:
         yield f'{limit}, but no wrong solution that names it, CAUGHT_BY = ["{name}"], is measured by it'
     elif threshold.ahead(found.required, best) < found.margin:
         yield f"{limit}, and {by} reaches {best:g}: nearer than the recorded margin {found.margin:g}"
+
+
+def _limit(name: str, threshold: Threshold, found: Calibrated) -> str:
+    return f"{name}: {threshold.direction.replace('_', ' ')} {found.required:g} is required"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CheckSpec, CourseError, Exercise, ExerciseSheet
-from netlens_core.grading.grade import Check, Grade
+from netlens_core.grading.grade import Check, Grade, Measurement
+from netlens_core.grading.thresholds import Calibrated, Threshold
 from netlens_core.grading.trials import Trial, trials
-from netlens_core.grading.verify import _problems
+from netlens_core.grading.verify import Plan, Verdict, _problems, plan, standings
 
 CHECKS = ("test_one", "test_two")
 EXERCISE = Exercise(
@@ -101,3 +103,28 @@ def test_a_course_file_is_never_run_to_read_it(root):
     path = root / "reference_solutions" / "demo" / "wrong" / "x.py"
     path.write_text('import sys; sys.exit(9)\nLOSES = ["test_one"]\n')
     assert trials("demo", EXERCISE, root, "efficientnet_lite0")[-1].loses == {"test_one"}
+
+
+def test_the_reference_alone_can_be_tried_as_many_students():
+    planned = plan(Course.shipped(), ["analysis"], "full", flowers=3, reference_only=True)
+    assert [trial.name for trial in planned.trials.values()] == ["reference"] * 3
+    assert len({work.seed for work in planned.works}) == 3
+
+
+@pytest.mark.parametrize("value, problems", [(3.0, 0), (1.2, 1)])
+def test_alone_only_its_own_margin_counts(value, problems):
+    measured = Measurement(name="logit", value=value, at_least=1.0, passed=True, credit=1, calibrated="logit")
+    grade = a_grade(4, 4)
+    grade.checks[0].measurements.append(measured)
+    verdict = Verdict(Trial("demo", "reference", b"", "x.py", frozenset()), grade, ())
+    calibrated = Calibrated(required=1, partial_from=0, reference=3, wrong=0, by="wrong/x", margin=0.5, flowers=1)
+    sheet = {
+        "logit": Threshold(direction="at_least", separates="a from b", networks={"efficientnet_lite0": calibrated})
+    }
+
+    def found(reference_only):
+        planned = Plan(Course.shipped(), thresholds={"demo": sheet}, reference_only=reference_only)
+        return standings(planned, [verdict])[0].problems
+
+    assert len(found(True)) == problems
+    assert len(found(False)) == problems + 1  # no wrong solution was measured by it

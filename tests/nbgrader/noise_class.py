@@ -33,8 +33,16 @@ exercises: [noise]
 
 def noise_course(folder: Path) -> Path:
     """Write the course, nobody having handed in anything yet; returns its folder."""
+    with_daisies(folder)
+    (folder / "course.yaml").write_text(SHEET)
+    (folder / "submitted").mkdir()
+    return folder
+
+
+def with_daisies(folder: Path) -> None:
+    """Give a course folder `noise` as an exercise of its own, with daisies to classify."""
     shutil.copytree(ROOT / "assignments" / SLUG, folder / "assignments" / SLUG)
-    (folder / "graders").mkdir()
+    (folder / "graders").mkdir(exist_ok=True)
     for name in ("conftest.py", f"test_{SLUG}.py"):
         shutil.copy(ROOT / "graders" / name, folder / "graders" / name)
     sheet = folder / "assignments" / SLUG / "exercise.yaml"
@@ -43,9 +51,6 @@ def noise_course(folder: Path) -> Path:
         spec.pop("category", None)
         spec["draw"] = "daisy"
     sheet.write_text(yaml.safe_dump(content))
-    (folder / "course.yaml").write_text(SHEET)
-    (folder / "submitted").mkdir()
-    return folder
 
 
 def solved(**cells: str) -> nbformat.NotebookNode:
@@ -53,6 +58,12 @@ def solved(**cells: str) -> nbformat.NotebookNode:
     notebook = nbformat.reads(solved_notebook(TEMPLATE, REFERENCE).decode(), as_version=4)
     for name, source in cells.items():
         named(notebook, name).source = source
+    return notebook
+
+
+def with_cell(notebook: nbformat.NotebookNode, source: str) -> nbformat.NotebookNode:
+    """A notebook with one cell more, before all others."""
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(source, id="added"))
     return notebook
 
 

@@ -1,0 +1,142 @@
+"""Who is who: netlens's students, and the rows of a platform's sheet.
+
+A row is matched by what identifies most surely first. What fits several rows or several students matches nobody: a
+grade at the wrong person is worse than one that is missing and told.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.roster import letters
+from netlens_core.grading.spreadsheets import as_written, read_table
+from netlens_core.grading.students import id_column
+from netlens_core.own_inputs import InputsError, student_id
+
+# What a column of a students' list tells, by the headings that platforms give it.
+HEADINGS = {
+    "id": ("id", "canvas id", "user id", "sid"),
+    "number": ("sis user id", "sis id", "id number", "idnumber", "student number", "identifikační číslo"),
+    "login": ("sis login id", "login", "login id", "username", "uživatelské jméno"),
+    "email": ("email", "email address", "e-mail", "e-mailová adresa"),
+    "participant": ("identifier", "participant", "identifikátor"),
+    "name": ("name", "full name", "student name", "student", "celé jméno"),
+    "section": ("section", "sections"),
+}
+# The surest first; `account` is a login or an e-mail address up to its @, `letters` a name as folders are named by it.
+_ORDER = ("id", "participant", "number", "login", "email", "account", "name", "letters")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A student as netlens names them, and what a students' list tells of them: keys of `HEADINGS` -> text."""
+
+    student: str
+    known: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Student -> row; students and rows that belong to nobody; students who fit several rows, or share one."""
+
+    rows: dict[str, int]
+    missing_students: list[str]
+    missing_rows: list[int]
+    ambiguous: list[str]
+
+
+def read_people(path: Path, column: str | None = None) -> list[Person]:
+    """The students of a list, with all it tells of them. Raises CourseError as `students.read_students`."""
+    rows = read_table(path)
+    place, first = id_column(path, rows, column)
+    heading = [cell.strip().casefold() for cell in rows[0]] if first else []
+    places = {
+        kind: next((heading.index(name) for name in names if name in heading), None) for kind, names in HEADINGS.items()
+    }
+    people = {}
+    for number, row in enumerate(rows[first:], first + 1):
+        text = as_written(row[place].strip()) if place < len(row) else ""
+        if not text:
+            continue
+        known = {kind: row[at].strip() for kind, at in places.items() if at is not None and at < len(row)}
+        try:
+            name = student_id(text)
+        except InputsError as error:
+            raise CourseError(f"{path}, row {number}: {error}") from None
+        people[name] = Person(name, {kind: value for kind, value in known.items() if value})
+    if not people:
+        raise CourseError(f"{path} names no student: write one ID a line")
+    return list(people.values())
+
+
+def match(people: Sequence[Person], rows: Sequence[Mapping[str, str]]) -> Matching:
+    """Which row belongs to whom. Rows: keys of `HEADINGS` -> text; empty text identifies nobody."""
+    found: dict[str, int] = {}
+    unclear: dict[str, None] = {}
+    for kind in _ORDER:
+        taken = set(found.values())
+        by_row, by_person = defaultdict(set), defaultdict(set)
+        for place, row in enumerate(rows):
+            for key in _keys(kind, row) if place not in taken else ():
+                by_row[key].add(place)
+        for person in people:
+            if person.student not in found and person.student not in unclear:
+                # Whatever is not told may be what the student's folder is named by.
+                named = dict.fromkeys(("account", *HEADINGS), person.student)
+                for key in _keys(kind, named | dict(person.known)) | _keys(kind, named):
+                    by_person[key].add(person.student)
+        _pair(by_row, by_person, found, unclear)
+    taken = set(found.values())
+    return Matching(
+        found,
+        [person.student for person in people if person.student not in found and person.student not in unclear],
+        [place for place in range(len(rows)) if place not in taken],
+        list(unclear),
+    )
+
+
+def _pair(
+    by_row: Mapping[str, set[int]],
+    by_person: Mapping[str, set[str]],
+    found: dict[str, int],
+    unclear: dict[str, None],
+) -> None:
+    wishes: dict[str, set[int]] = defaultdict(set)
+    for key in by_row.keys() & by_person.keys():
+        for student in by_person[key]:
+            wishes[student] |= by_row[key]
+    wanted: dict[int, int] = defaultdict(int)
+    for places in wishes.values():
+        for place in places:
+            wanted[place] += 1
+    for student, places in sorted(wishes.items()):
+        [place, *more] = places
+        if more or wanted[place] > 1:
+            unclear[student] = None
+        else:
+            found[student] = place
+
+
+def _keys(kind: str, texts: Mapping[str, str]) -> set[str]:
+    """What is compared for a kind: IDs as they are (`007` is not `7`), all else without case and spaces."""
+    if kind == "account":
+        parts = [texts.get(name, "").partition("@")[0] for name in ("login", "email", "account")]
+        return {_folded(part) for part in parts} - {""}
+    text = texts.get("name" if kind == "letters" else kind, "").strip()
+    if kind in ("id", "number"):
+        return {unicodedata.normalize("NFC", text)} - {""}
+    if kind == "participant":
+        return {text.rpartition(" ")[2]} - {""}
+    if kind == "name" and text.count(",") == 1:
+        last, _, first = text.partition(",")
+        text = f"{first.strip()} {last.strip()}"
+    return {letters(text) if kind == "letters" else _folded(text)} - {""}
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

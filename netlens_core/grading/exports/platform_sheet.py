@@ -1,0 +1,86 @@
+"""A sheet that a platform wrote and will read again: filled in, and otherwise left as it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.spreadsheets import MOST_BYTES, defused
+
+_NUMBER = re.compile(r"[-+]?\d*[.,]?\d+%?")
+
+
+@dataclass
+class PlatformSheet:
+    """A CSV file's heading and rows, all rows as long as the longest, and how it was written."""
+
+    heading: list[str]
+    rows: list[list[str]]
+    separator: str = ","
+    newline: str = "\n"
+    encoding: str = "utf-8"
+
+    @classmethod
+    def read(cls, path: Path) -> PlatformSheet:
+        """Raises CourseError for a file that cannot be read, is too large, no UTF-8, or no table."""
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+        if len(data) > MOST_BYTES:
+            raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such sheet is that large")
+        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            raise CourseError(
+                f"{path} is not UTF-8, so the platform could not read it either: download it again, and give it to "
+                "netlens as it is, without a spreadsheet in between"
+            ) from None
+        first = text.partition("\n")[0]
+        separator = max(",;\t", key=first.count)
+        csv.field_size_limit(MOST_BYTES)
+        try:
+            rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
+        except csv.Error as error:
+            raise CourseError(f"{path} is no table: {error}") from None
+        if not rows:
+            raise CourseError(f"{path} is empty: download it from the platform again")
+        width = max(map(len, rows))
+        rows = [row + [""] * (width - len(row)) for row in rows]
+        return cls(rows[0], rows[1:], separator, "\r\n" if first.endswith("\r") else "\n", encoding)
+
+    def as_bytes(self) -> bytes:
+        """The file as the platform wrote it: its separator, line ends and, where it had one, its byte order mark."""
+        held = io.StringIO(newline="")
+        csv.writer(held, delimiter=self.separator, lineterminator=self.newline).writerows([self.heading, *self.rows])
+        return held.getvalue().encode(self.encoding, "replace")
+
+
+def harmless(cell: str) -> str:
+    """A cell of words that no spreadsheet takes for a formula; numbers and a platform's lone `-` stay."""
+    return cell if cell.strip() in ("", "-") or _NUMBER.fullmatch(cell.strip()) else defused(cell)
+
+
+def looks_like_formula(cell: str) -> bool:
+    """Whether a spreadsheet would run an ID as a formula. IDs are never changed, so such a row is left out and told."""
+    return harmless(cell) != cell
+
+
+def as_number(cell: str) -> float | None:
+    """A cell's number, with a decimal point or comma; None for anything else."""
+    text = cell.strip()
+    if not re.fullmatch(r"\d+([.,]\d+)?", text):
+        return None
+    return float(text.replace(",", "."))
+
+
+def points_like(value: float, like: str) -> str:
+    """Points with two decimals, with a decimal comma where `like` has one."""
+    text = f"{value:.2f}"
+    return text.replace(".", ",") if "," in like else text

@@ -8,6 +8,8 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 from torch.nn import functional
 
+from netlens_core.measures import feature_network
+
 LATENT, DRAWINGS = 64, 480
 
 
@@ -59,6 +61,22 @@ class Mixture:
         return torch.from_numpy(pixels).float().clamp(0, 1).view(-1, 1, 8, 8)[torch.randperm(count)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_classifier():
+    """The grader's classifier is the same for the same digits: here it is trained once for all the marking."""
+    train, kept = feature_network.classifier_features, {}
+
+    def once(images, kinds):
+        key = images.numpy().tobytes(), kinds.numpy().tobytes()
+        if key not in kept:
+            kept[key] = train(images, kinds)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(feature_network, "classifier_features", once)
+        yield
+
+
 def functions(solution):
     return {"train": solution.train, "sample": solution.sample}
 
@@ -77,10 +95,11 @@ def learnt(trying):
     return seen
 
 
-@pytest.mark.slow
-def test_the_reference_earns_everything_on_another_draw_and_target(trying, squeezenet):
-    exercise = trying("gan", "squeezenet1_1", 1)
-    assert exercise.lost(exercise.mark(exercise.reference())) == {}
+def test_the_reference_earns_everything_whatever_the_target(trying, learnt, squeezenet):
+    exercise = trying("gan", "squeezenet1_1")
+    drawings = {1: learnt["drawings"][:1], DRAWINGS: learnt["drawings"][1 : DRAWINGS + 1]}
+    checks = exercise.mark({"train": lambda images: learnt["history"], "sample": drawings.get})
+    assert exercise.lost(checks) == {}
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from netlens_core.grading.nbgrader.database import Database
 from netlens_core.grading.nbgrader.entered import NOTHING, Stands, Values, values, values_of
 from netlens_core.grading.nbgrader.handed_out import HandedOut
 from netlens_core.grading.nbgrader.lateness import Penalties, timestamp_of
-from netlens_core.grading.nbgrader.memory import Left
+from netlens_core.grading.nbgrader.memory import Left, file_state
 from netlens_core.grading.nbgrader.panel import comment_on
 from netlens_core.grading.nbgrader.rows import WorkRows, add_works, points_of_checks, read_works
 
@@ -32,11 +32,17 @@ LONGEST_NAME = 128  # characters of a student's ID, as nbgrader's tables have it
 
 @dataclass
 class Written:
-    """What `Book.write` left in the gradebook: by check, seconds late by student and exercise, and what went wrong."""
+    """What `Book.write` left in the gradebook: by check, seconds late by student and exercise, and what went wrong.
+
+    `newer` tells that somebody entered something meanwhile; `state` is that of the database's file, what came later
+    apart.
+    """
 
     left: dict[Place, Left] = field(default_factory=dict)
     late: dict[tuple[str, str], float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    newer: bool = False
+    state: list[Any] = field(default_factory=list)
 
 
 class Book:
@@ -55,24 +61,29 @@ class Book:
         """
         if self.database.path and not self.database.path.exists():
             return {}
-        found: dict[Place, Stands] = {}
         with self.database.opened() as book:
-            for slug, handed_out in self.handed_out.items():
-                works = self.database.tried(lambda slug=slug: read_works(book, slug), book.db.rollback)  # type: ignore[misc]
-                for student, rows in works.items():
-                    for check in handed_out.checks:
-                        if check.name in rows.grades:
-                            found[student, slug, check.name] = stands(rows, check.name, handed_out)
-        return found
+            return self._standing(book)
+
+    def _standing(self, book: Gradebook) -> dict[Place, Stands]:
+        def once() -> dict[Place, Stands]:
+            return {
+                (student, slug, check.name): stands(rows, check.name, handed_out)
+                for slug, handed_out in self.handed_out.items()
+                for student, rows in read_works(book, slug).items()
+                for check in handed_out.checks
+                if check.name in rows.grades
+            }
+
+        return self.database.tried(once, book.db.rollback)
 
     def write(
-        self, graded: Sequence[tuple[str, Grade]], marks: Mapping[Place, Mark], known: Mapping[Place, Values]
+        self, graded: Sequence[tuple[str, Grade]], marks: Mapping[Place, Mark], known: Mapping[Place, Left]
     ) -> Written:
         """Write the grades of students (unmarked, as netlens made them) with the marks that people gave.
 
-        `known` is what a person had entered in the gradebook when `marks` were read; where something else stands by
-        now, it stays. Writing the same again changes nothing. Raises DatabaseError, and CourseError where an exercise
-        lost a cell that a person has marked; exercises written before that stay written.
+        `known` is what stood in the gradebook when `marks` were read; what a person entered since stays. Writing the
+        same again changes nothing. Raises DatabaseError, and CourseError where an exercise lost a cell that a person
+        has marked; exercises written before that stay written.
         """
         written = Written()
         by_slug: dict[str, list[tuple[str, Grade]]] = {}
@@ -87,6 +98,9 @@ class Book:
         with self.database.opened() as book:
             for slug, works in by_slug.items():
                 self._write_exercise(book, slug, works, _Entered(marks, known), written)
+            written.state = file_state(self.database.path)
+            standing = self._standing(book)
+            written.newer = any(values(standing[place]) != values(left) for place, left in written.left.items())
         return written
 
     def _write_exercise(
@@ -126,7 +140,7 @@ def _storable(student: str) -> bool:
 def stands(rows: WorkRows, check: str, handed_out: HandedOut) -> Stands:
     """What a person may have entered at a check; a comment at a cell without points counts for what tests the cell."""
     row = rows.grades[check]
-    cells = [cell for cell, about in handed_out.commented.items() if about[0] == check and cell in rows.comments]
+    cells = [cell for cell, about in handed_out.commented.items() if about == check and cell in rows.comments]
     comments = [rows.comments[cell].manual_comment for cell in cells]
     comment = "\n\n".join(text for text in comments if text) or None
     return Stands(row.id, row.manual_score, row.extra_credit, comment, row.needs_manual_grade)
@@ -137,7 +151,12 @@ class _Entered:
     """People's marks, and what they had entered in the gradebook when these were read."""
 
     marks: Mapping[Place, Mark]
-    known: Mapping[Place, Values]
+    known: Mapping[Place, Left]
+
+    def values(self, place: Place, row: str) -> Values:
+        """What a person had entered in a row of the gradebook; nothing in a row that was made anew."""
+        left = self.known.get(place)
+        return values(left) if left is not None and left.row == row else NOTHING
 
 
 class _Work:
@@ -148,7 +167,7 @@ class _Work:
         self._checks = {check.name: check for check in grade.checks if check.name in rows.grades}
         places = {name: (student, grade.exercise, name) for name in self._checks}
         self._marks = {name: entered.marks.get(place) for name, place in places.items()}
-        self._known = {name: entered.known.get(place, NOTHING) for name, place in places.items()}
+        self._known = {name: entered.values(place, rows.grades[name].id) for name, place in places.items()}
         self._newer = {name for name, known in self._known.items() if values(self._stands(name)) != known}
 
     def _stands(self, check: str) -> Stands:
@@ -189,11 +208,12 @@ class _Work:
         from nbgrader.api import Comment as CommentTable
 
         for cell, row in self.rows.comments.items():
-            about = self._handed_out.commented.get(cell, [])
-            checks = [self._checks[name] for name in about if name in self._checks]
-            wanted = {"auto_comment": comment_on(checks) or None}
+            tests = self._handed_out.tested.get(cell, [])
+            wanted = {"auto_comment": comment_on(self._checks[name] for name in tests if name in self._checks) or None}
             if cell in self._checks and cell not in self._newer:
-                _, _, comment = values_of(self._marks[cell])
+                score, _, comment = values_of(self._marks[cell])
+                if score is not None:  # what the grader said of an answer that a person has marked by now
+                    wanted["auto_comment"] = None
                 if comment != values(self._stands(cell))[2]:
                     wanted["manual_comment"] = comment or None
             _update(book, CommentTable, row, wanted)

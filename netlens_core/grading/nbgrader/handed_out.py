@@ -63,24 +63,26 @@ class HandedOut:
         return str(nbformat.writes(self.notebook)).encode()
 
     @cached_property
-    def commented(self) -> dict[str, list[str]]:
-        """Cell with a comment in nbgrader -> the checks that the comment is about; at least one, the first the nearest.
+    def tested(self) -> dict[str, list[str]]:
+        """Cell with a comment in nbgrader -> the checks that test it: itself, or those up to the next such cell.
 
-        nbgrader has comments at cells that students fill in, not at those that test them. A cell that is a check itself
-        is about that one, another cell about the checks from there to the next that is filled in.
+        nbgrader has comments at cells that students fill in, not at those that test them.
         """
         cells = [cell for cell in self.notebook.cells if name_of(cell)]
-        checks = {check.name: check.manual for check in self.checks}
-        about: dict[str, list[str]] = {}
+        checks = {check.name for check in self.checks}
+        found: dict[str, list[str]] = {}
         for at, cell in enumerate(cells):
             name = name_of(cell)
-            if not _filled_in(cell):
-                continue
-            after = itertools.takewhile(lambda other: not _filled_in(other), cells[at + 1 :])
-            tests = [name_of(other) for other in after if name_of(other) in checks]
-            others = [other for other, manual in checks.items() if not manual] or list(checks)
-            about[name] = [name] if name in checks else tests or others[-1:]
-        return about
+            if _filled_in(cell):
+                after = itertools.takewhile(lambda other: not _filled_in(other), cells[at + 1 :])
+                found[name] = [name] if name in checks else [name_of(c) for c in after if name_of(c) in checks]
+        return found
+
+    @cached_property
+    def commented(self) -> dict[str, str]:
+        """Cell with a comment in nbgrader -> the check for which it counts: the first that tests it, else the last."""
+        last = next((check.name for check in reversed(self.checks) if not check.manual), self.checks[-1].name)
+        return {cell: tests[0] if tests else last for cell, tests in self.tested.items()}
 
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -135,8 +135,6 @@ class NbgraderViews:
         try:
             self._write_gradebook(graded, marks)
             self._write_notebooks(graded)
-            path = self._book().database.path
-            self._memory.database = [file_state(path), self._states()[1]] if path else SERVER
             self._memory.written = "" if self.troubles else digest
             self._memory.write()
         except (DatabaseError, CourseError, OSError) as error:
@@ -146,13 +144,13 @@ class NbgraderViews:
                 self._memory.write()
 
     def _write_gradebook(self, graded: Sequence[Graded], marks: Mapping[Place, Mark]) -> None:
-        from netlens_core.grading.nbgrader.entered import values
-
-        known = {place: values(left) for place, left in self._memory.left.items()}
+        works = [(work.student, work.grade) for work in graded]
         with speaking(self._course.catalog()):
-            written = self._book().write([(work.student, work.grade) for work in graded], marks, known)
+            written = self._book().write(works, marks, self._memory.left)
         self.troubles += written.problems
         self._memory.left |= written.left
+        server = self._book().database.path is None
+        self._memory.database = SERVER if server else [] if written.newer else [written.state, self._states()[1]]
         self._memory.late = {work_name(*work): seconds for work, seconds in written.late.items()}
 
     def _write_notebooks(self, graded: Sequence[Graded]) -> None:
@@ -176,7 +174,8 @@ class NbgraderViews:
                     self._book().handed_out[slug],
                     lambda name: store.picture_path(name).read_bytes(),
                 )
-            write_autograded(folder, notebook, handed_in, self._course.folder / "release" / slug, work.student)
+            released = self._course.folder / "release" / slug
+            write_autograded(folder, notebook, handed_in, released, work.student, self._course.secret)
             self._memory.notebooks[name] = made_from
 
     # -- lateness ------------------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ fuzz: setup  ## a million odd inputs, for the night; writes its figures into ben
 gallery: setup  ## the pictures of docs/methods, made anew from code and seeds
 	OMP_NUM_THREADS=2 $(BIN)/python -m gallery
 
-release: setup  ## a wheel in dist/, the students' notebooks and inputs in release/, nbgrader's gradebook of them
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+release: setup  ## wheels of netlens and of the student kit in dist/, the students' notebooks and inputs in release/, nbgrader's gradebook of them
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . ./kit
 	$(BIN)/netlens release .
 
 setup:

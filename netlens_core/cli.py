@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +12,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core import NetlensError, __version__, commands
+from netlens_core import __version__, commands
 from netlens_core.commands.answers import answers, mark
 from netlens_core.commands.calibrate import calibrate
 from netlens_core.commands.check import check
+from netlens_core.commands.collect import collect
+from netlens_core.commands.export import export, gradescope_zip
 from netlens_core.commands.grading import (
     LeastLevel,
     Level,
@@ -31,8 +31,9 @@ from netlens_core.commands.grading import (
     working,
 )
 from netlens_core.commands.inputs import inputs
+from netlens_core.commands.networks import networks
 from netlens_core.commands.new_exercise import new_exercise
-from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, MISUSE, AsJson, err, out, print_json
+from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json, run
 from netlens_core.commands.times import Times, times_table
 from netlens_core.commands.verify import verify
 from netlens_core.languages import speaking
@@ -54,23 +55,7 @@ CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
-    # Read when torch is loaded. On a busy machine, threads that spin while they wait steal the time they wait for.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        app()
-    except NetlensError as error:
-        err.print(Text.assemble(("netlens: ", "bold red"), str(error)), soft_wrap=True)
-        sys.exit(MISUSE)
-    except KeyboardInterrupt:
-        err.print("\nnetlens: stopped.")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        err.print(Text.assemble(("netlens: ", "bold red"), f"{place}{error.strerror or error}"), soft_wrap=True)
-        sys.exit(FAILED)
+    run(app)
 
 
 def _version(wanted: bool) -> None:
@@ -109,29 +94,7 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(FAILED if any(finding.ok is False for finding in findings) else DONE)
 
 
-@app.command()
-def networks(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these networks.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those whose weights are not here.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """The known networks, where their weights come from, whether they are here."""
-    from netlens_core.networks import known_networks, network_source
-
-    sources = [network_source(name) for name in names or known_networks()]
-    if as_json:
-        print_json([{**vars(source), "path": str(source.path)} for source in sources])
-        return
-    shown = [source for source in sources if source.available or everything or names]
-    table = Table(box=None, pad_edge=False)
-    for column in ("network", "weights", "where from"):
-        table.add_column(column)
-    for source in shown:
-        here = Text("here", "green") if source.available else Text("not here", "yellow")
-        table.add_row(source.name, here, source.origin)
-    out.print(table)
-    if len(shown) < len(sources):
-        out.print(f"{len(sources) - len(shown)} more can be had: netlens networks --all", style="dim")
+app.command()(networks)
 
 
 # -- grading ---------------------------------------------------------------------------------------------
@@ -345,9 +308,12 @@ app.command()(verify)
 app.command()(calibrate)
 app.command("new-exercise")(new_exercise)
 app.command()(check)
+app.command()(collect)
 app.command()(inputs)
 app.command()(answers)
 app.command()(mark)
+app.command()(export)
+app.command("gradescope-zip")(gradescope_zip)
 commands.register(app)
 
 if __name__ == "__main__":

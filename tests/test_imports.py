@@ -72,7 +72,18 @@ def test_what_runs_inside_the_sandbox_does_not_need_the_package(path):
 @pytest.mark.parametrize("path", files("netlens/*.py"), ids=str)
 def test_what_notebooks_import_knows_public_checks_only(path):
     assert not forbidden(path, "netlens_core.methods", "netlens_core.measures", "netlens_core.commands")
-    hidden = ("course", "exercise", "judge", "forge", "inputs", "marking", "store", "gradebook", "pipeline", "thresholds")
+    hidden = (
+        "course",
+        "exercise",
+        "judge",
+        "forge",
+        "inputs",
+        "marking",
+        "store",
+        "gradebook",
+        "pipeline",
+        "thresholds",
+    )
     assert not forbidden(path, *(f"netlens_core.grading.{name}" for name in hidden))
 
 

@@ -6,12 +6,10 @@ missing and never again: what a teacher changes there stays.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,6 @@ from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.files import write_once
 
 if TYPE_CHECKING:
-    from nbgrader.api import Gradebook
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
@@ -96,9 +93,16 @@ def load_config(folder: Path) -> Config:
 def course_directory(course: Course) -> CourseDirectory:
     """nbgrader's view of the course folder: `.root`, `.db_url`, `.course_id`, `.format_path(…)`. Raises CourseError."""
     from nbgrader.coursedir import CourseDirectory
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+    from traitlets import TraitError
 
-    directory = CourseDirectory(config=load_config(course.folder))
-    directory.course_id = directory.course_id or course_id(course)
+    try:
+        directory = CourseDirectory(config=load_config(course.folder))
+        directory.course_id = directory.course_id or course_id(course)
+        make_url(directory.db_url)
+    except (TraitError, ArgumentError) as error:
+        raise CourseError(f"{course.folder / CONFIG}, CourseDirectory: {error}") from None
     return directory
 
 
@@ -118,41 +122,6 @@ def nbgrader_api(course: Course) -> NbGraderAPI:
     tools_on_path()
     config = load_config(course.folder)
     return NbGraderAPI(config=config, coursedir=course_directory(course))
-
-
-@contextlib.contextmanager
-def opened_gradebook(course: Course) -> Iterator[Gradebook]:
-    """nbgrader's gradebook of the course, made where it is missing.
-
-    Raises CourseError where the database cannot be opened, read or written, with its URL (without a password) and why.
-    """
-    from nbgrader.api import Gradebook
-    from sqlalchemy.exc import SQLAlchemyError
-
-    tools_on_path()
-    directory = course_directory(course)
-    try:
-        with Gradebook(directory.db_url, directory.course_id) as gradebook:
-            yield gradebook
-    except SQLAlchemyError as error:
-        raise CourseError(_database_problem(course, directory.db_url, str(error))) from None
-    except ModuleNotFoundError as error:
-        if error.name not in ("psycopg2", "psycopg"):
-            raise
-        told = f"{error}: pip install 'netlens[postgres]'"
-        raise CourseError(_database_problem(course, directory.db_url, told)) from None
-
-
-def _database_problem(course: Course, url: str, reason: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        shown = make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        shown = repr(url)
-    told = reason.splitlines()[0] if reason else "unknown reason"
-    return f"the gradebook at {shown} (c.CourseDirectory.db_url in {course.folder / CONFIG}) cannot be used: {told}"
 
 
 def tools_on_path() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netlens_core.grading.course import Course
 from netlens_core.grading.nbgrader.cells import record_cells
-from netlens_core.grading.nbgrader.config import nbgrader_api, opened_gradebook
+from netlens_core.grading.nbgrader.config import nbgrader_api
+from netlens_core.grading.nbgrader.database import Database
 from netlens_core.grading.sheets import CourseError
 
 if TYPE_CHECKING:
@@ -31,10 +33,14 @@ class Generator:
         return Path(directory.format_path(name, ".", slug))
 
     def record(self, notebooks: dict[str, bytes]) -> None:
-        """Write the exercises' cells into the gradebook: slug -> notebook. Raises CourseError as `record_cells`."""
-        with opened_gradebook(self._course) as gradebook:
+        """Write the exercises' cells into the gradebook: slug -> notebook.
+
+        Raises CourseError as `record_cells`, DatabaseError where the database cannot be written.
+        """
+        database = Database(self._course)
+        with database.opened() as gradebook:
             for slug, notebook in notebooks.items():
-                record_cells(gradebook, slug, notebook)
+                database.tried(partial(record_cells, gradebook, slug, notebook), gradebook.db.rollback)
 
     def generate(self, slug: str) -> None:
         """Make the release of what lies in the exercise's source. Raises CourseError with what nbgrader says."""

@@ -82,14 +82,20 @@ class RunPublicChecks(Execute):
     def preprocess(self, nb: NotebookNode, resources: Resources, km: Any = None) -> tuple[NotebookNode, Resources]:
         self.timeout_func = None
         self.timeout = seconds_for_a_cell(self.course, slug=resources["nbgrader"]["assignment"])
+        self._finished: set[int] = set()
         try:
             return super().preprocess(nb, resources, km)
         except DeadKernelError:
             self.log.warning("%s: the code ended its own Python", resources["nbgrader"]["student"])
-            for cell in nb.cells:
-                if is_grade(cell) and not is_solution(cell) and cell.get("execution_count") is None:
+            for number, cell in enumerate(nb.cells):
+                # A cell without an output earns its points.
+                if is_grade(cell) and not is_solution(cell) and number not in self._finished:
                     cell.outputs = [_not_reached()]
             return nb, resources
+
+    def on_cell_executed(self, **about: Any) -> None:
+        super().on_cell_executed(**about)
+        self._finished.add(about["cell_index"])
 
 
 def _template(folder: str, slug: str) -> tuple[bytes, set[str]] | None:

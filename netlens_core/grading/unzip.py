@@ -16,7 +16,7 @@ from netlens_core.languages import ngettext, translate
 MAX_ENTRIES = 1000
 MAX_CONTENT = 64 << 20
 MAX_RATIO = 200  # deflate reaches 1000; notebooks with pictures stay below 20
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, EOFError,
     NotImplementedError, RuntimeError, KeyError, IndexError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -46,7 +46,7 @@ def unzipped(data: bytes, name: str, expected: str | None) -> tuple[str, bytes]:
                 )
             chosen = _chosen([entry for entry in entries if _is_candidate(entry, name)], name, expected)
             return plain(PurePosixPath(chosen.filename).name, 100), _content(archive, chosen, name)
-    except _BROKEN as error:
+    except BROKEN as error:
         said = translate(
             "{name} is a broken zip ({error}): make it again, or hand in the notebook.",
             name=name,

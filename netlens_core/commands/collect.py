@@ -1,0 +1,76 @@
+"""`netlens collect`: from a learning platform's download to the course folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from netlens_core.commands.shared import DONE, FAILED, AsJson, out, print_json
+
+if TYPE_CHECKING:
+    from netlens_core.grading.collecting import Collection
+
+_STYLES = {"new": "green", "newer": "green", "forced": "yellow", "kept": "yellow", "refused": "red"}
+
+
+def collect(
+    course: Annotated[Path, typer.Argument(metavar="COURSE", help="The folder that holds course.yaml.")],
+    downloads: Annotated[
+        Path, typer.Argument(metavar="DOWNLOADS", help="What the platform let you download: a zip, or it unpacked.")
+    ],
+    exercise: Annotated[str, typer.Option("--exercise", help="Which exercise it is.")],
+    students: Annotated[
+        Path | None,
+        typer.Option("--students", help="Who is who: Moodle's worksheet, Canvas's gradebook, or a CSV with name,id."),
+    ] = None,
+    column: Annotated[str | None, typer.Option("--column", help="The heading of the IDs in that table.")] = None,
+    into: Annotated[Path | None, typer.Option("--into", help="Another folder than COURSE/submitted.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also replace what is not known to be older.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Collect an exercise from Moodle, Canvas, Gradescope or Blackboard into COURSE/submitted.
+
+    Without --students, IDs are made from names. Of several files of a student the newest counts; what lies there
+    already is replaced only by something newer. Exit status 1 where somebody's work could not be taken.
+
+    Example: netlens collect my-course "CS101-Noise-4711.zip" --exercise noise --students grades.csv
+    """
+    from netlens_core.grading.alone import working_alone
+    from netlens_core.grading.collecting import collect as collect_from
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.roster import read_roster
+
+    opened = Course(course)
+    opened.refuse_unknown(exercise)
+    roster = read_roster(students, column) if students else None
+    with working_alone(opened, waiting=lambda: None):
+        found = collect_from(downloads, exercise, into or course / "submitted", roster, force=force, dry_run=dry_run)
+    if as_json:
+        print_json({"exercise": exercise, "dry_run": dry_run, **found.as_json()})
+    else:
+        _print(found, dry_run)
+    raise typer.Exit(FAILED if any(work.status == "refused" for work in found.works) else DONE)
+
+
+def _print(found: Collection, dry_run: bool) -> None:
+    table = Table("Student", "On the platform", "File", "Handed in (UTC)", "", header_style="bold")
+    for work in found.works:
+        when = work.when + (" late" if work.late else "")
+        told = Text(work.status, _STYLES.get(work.status, "dim"))
+        for note in work.notes:
+            told += Text(f"\n{note}", "dim")
+        table.add_row(Text(work.student or "?"), Text(work.person), Text(work.file), Text(when.strip()), told)
+    out.print(table)
+    if found.others:
+        out.print(f"{len(found.others)} files passed over:", style="yellow")
+        for name, reason in found.others[:20]:
+            out.print(Text(f"  {name}: {reason}"), soft_wrap=True)
+    counts = Counter(work.status for work in found.works)
+    said = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    out.print(f"{len(found.works)} students: {said}." + (" Nothing was written." if dry_run else ""))

@@ -69,7 +69,7 @@ def _id_column(path: Path, rows: list[list[str]], heading: list[str], column: st
     for name in wanted:
         if name in heading:
             place = heading.index(name)
-            if column or any(place < len(row) and row[place].strip() for row in rows[1:]):
+            if column or not rows[1:] or any(place < len(row) and row[place].strip() for row in rows[1:]):
                 return place
     shown = plain(", ".join(cell for cell in (rows[0] if rows else []) if cell.strip()), 200) or "nothing"
     raise CourseError(f"{path}: no column {column or 'id'!r} (it has {shown}): name the one with the IDs with --column")

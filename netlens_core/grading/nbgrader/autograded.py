@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import hmac
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,11 @@ from nbformat import NotebookNode
 from netlens_core.grading.files import write_atomically
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.nbgrader.handed_out import HandedOut, name_of
-from netlens_core.grading.nbgrader.lateness import TIMESTAMP, timestamp_text
+from netlens_core.grading.nbgrader.lateness import TIMESTAMP, timestamp_of, timestamp_text
 from netlens_core.grading.nbgrader.panel import caption_html, heading, panel_html, panel_text, without_html
+
+SECRET = "submission_secret.txt"
+_SECRET = re.compile(r"[0-9a-f]{16,160}")  # as `nbgrader submit` makes them: 128 digits
 
 Node = dict[str, Any]
 Picture = Callable[[str], bytes]
@@ -165,7 +170,9 @@ def _named(cells: Iterable[Node]) -> Iterator[Node]:
 # -- in the course folder ----------------------------------------------------------------------------------
 
 
-def write_autograded(folder: Path, notebook: bytes, handed_in: Path, released: Path, student: str) -> None:
+def write_autograded(
+    folder: Path, notebook: bytes, handed_in: Path, released: Path, student: str, course_secret: str
+) -> None:
     """Write one student's `autograded/<student>/<slug>/`: the notebook, when it was handed in, and what lies beside.
 
     Args:
@@ -178,9 +185,25 @@ def write_autograded(folder: Path, notebook: bytes, handed_in: Path, released: P
     beside = {path.name: path for place in (released, released / "students" / student) for path in _files(place)}
     for name, path in beside.items():
         _write_new(folder / name, path.read_bytes())
-    if text := timestamp_text(handed_in):
-        _write_new(folder / TIMESTAMP, text.encode())
+    # Without these two, `nbgrader release_feedback` stops at work that did not come through the exchange.
+    when = timestamp_text(handed_in) if timestamp_of(handed_in) else ""
+    _write_new(folder / TIMESTAMP, when.encode())
+    _write_new(folder / SECRET, submission_secret(handed_in, course_secret).encode())
     _write_new(folder / f"{slug}.ipynb", notebook)
+
+
+def submission_secret(handed_in: Path, course_secret: str) -> str:
+    """What names a student's page of feedback in the exchange: theirs, as `nbgrader submit` made it, or one of ours."""
+    path = handed_in / SECRET
+    try:
+        if not path.is_symlink() and path.is_file() and path.stat().st_size <= 200:
+            text = path.read_text(encoding="ascii").strip()
+            if _SECRET.fullmatch(text):
+                return text
+    except (OSError, ValueError):
+        pass
+    about = "\x1f".join(("feedback", handed_in.parent.name, handed_in.name)).encode("utf-8", "surrogatepass")
+    return hmac.new(course_secret.encode(), about, hashlib.sha256).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -45,7 +45,9 @@ def _check_html(check: PublicCheck) -> str:
 def _heading(check: PublicCheck, color: str) -> str:
     badge = f"background:{color};color:#fff;border-radius:3px;padding:1px 8px;margin-right:10px;white-space:nowrap"
     points = f'<span style="margin-left:10px;opacity:0.8">{escape(_points(check.points, check.max_points))}</span>'
-    return f'<div><span style="{badge}">{escape(_verdict(check))}</span><b>{escape(_title(check))}</b>{points}</div>'
+    name = f'<span style="{_MONO};margin-left:10px;opacity:0.65">{escape(check.name)}</span>'
+    title = f"<b>{escape(_title(check))}</b>"
+    return f'<div><span style="{badge}">{escape(_verdict(check))}</span>{title}{points}{name}</div>'
 
 
 def _body(check: PublicCheck) -> str:
@@ -68,7 +70,8 @@ def as_text(result: CheckResult) -> str:
     with speaking(result.language):
         lines = []
         for check in result.checks:
-            lines.append(f"{_verdict(check)}: {_title(check)} ({_points(check.points, check.max_points)})")
+            points = _points(check.points, check.max_points)
+            lines.append(f"{_verdict(check)}: {_title(check)} ({points}; {check.name})")
             lines += [f"  {line}" for line in f"{check.message}\n{check.printed}".splitlines() if line.strip()]
         if len(result.checks) > 1:
             lines.append(f"{result.title}: {_points(result.points, result.max_points)}")

@@ -214,7 +214,7 @@ def test_what_a_student_prints_is_escaped():
 
 def test_it_speaks_czech():
     czech = result(public(False), language="cs")
-    assert "✗ nesplněno" in Page(czech._repr_html_()).text and "nesplněno: it works (0 z 2 bodů)" in str(czech)
+    assert "✗ nesplněno" in Page(czech._repr_html_()).text and "nesplněno: it works (0 z 2 bodů; test_it)" in str(czech)
     with speaking("cs"), pytest.raises(CheckError, match="kontrola 'x' neexistuje"):
         exercise_of(PublicCourse.shipped(), "x", "", {}, None)
 

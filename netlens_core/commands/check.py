@@ -31,7 +31,7 @@ def check(
     The notebook runs from top to bottom in a fresh process, with the checks as they were handed out. Grading runs the
     same functions in a sandbox, on images that you have not seen. Exit status 1 where a check fails.
 
-    Example: netlens check noise.ipynb
+    Examples: netlens check noise.ipynb · netlens check mine.ipynb --exercise noise · netlens check noise.py --json
     """
     from netlens_core.grading.public_course import PublicCourse
     from netlens_core.grading.self_check import self_check

@@ -109,7 +109,9 @@ def save(image: Tensor, path: Path) -> None:
 
 def said(path: Path) -> None:
     """Say where something was written: on standard error, so that --json stays JSON."""
-    err.print(Text(f"Written: {path}"), soft_wrap=True)
+    from netlens_core.grading.plain_text import plain
+
+    err.print(Text(f"Written: {plain(str(path))}"), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:

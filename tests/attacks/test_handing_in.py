@@ -5,9 +5,11 @@ Each costs its student the points, in words; the honest file beside it is read a
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
+import re
 import stat
 import unicodedata
 import zipfile
@@ -16,8 +18,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from pyarrow import parquet
 from rich.console import Console
+from typer.testing import CliRunner
 
+from netlens_core.cli import app
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CheckSpec, Exercise, ExerciseSheet, Networks
 from netlens_core.grading.gradebook import Gradebook
@@ -173,3 +178,34 @@ def test_names_and_special_files_reach_nobody(named_class):
     for name in STUDENTS:
         kept = json.loads((named_class / "grades" / name / "tiny.json").read_text())
         assert (kept["student"], kept["status"], kept["points"]) == (name, "refused", 0)
+
+
+def formulas(path: Path) -> list[str]:
+    """Cells that a spreadsheet would run, or that do more to a terminal than show text."""
+    rows = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
+    cells = [cell for row in rows for cell in row if not re.fullmatch(r"-?[0-9]*[.]?[0-9]*", cell)]
+    assert len(cells) > len(STUDENTS)
+    return [cell for cell in cells if cell.lstrip(" ")[:1] in "=+-@\t\r\n＝＋－＠" or not harmless(cell)]
+
+
+def test_names_and_messages_are_text_in_every_export(named_class):
+    """Spreadsheets run nothing, terminals obey nothing, no file lands elsewhere; whoever is left out is told."""
+    book = Gradebook(Course(named_class), "full")
+    list(book.grade(book.pending(), workers=1))
+    into, told = named_class / "out", {}
+    for to in ("canvas", "moodle", "gradescope", "csv", "parquet"):
+        ran = CliRunner().invoke(
+            app, ["export", str(named_class), "--to", to, "--exercise", "tiny", "--into", str(into / to)]
+        )
+        assert ran.exit_code in (0, 1) and not isinstance(ran.exception, Exception), (to, ran.exception)
+        assert harmless(ran.output), to
+        told[to] = ran.output
+    for path in [*into.rglob("*.csv")]:
+        assert formulas(path) == [], path
+    results = sorted((into / "gradescope").rglob("*"))
+    assert len([path for path in results if path.is_file()]) == len(STUDENTS)
+    for path in results:
+        assert path.is_dir() or (harmless(path.read_text()) and json.loads(path.read_text())["score"] == 0)
+    rows = parquet.read_table(into / "parquet" / "grades.parquet").to_pylist()
+    assert {row["student"] for row in rows} == set(STUDENTS) and {row["points"] for row in rows} == {0.0}
+    assert "enter these by hand" in told["canvas"] and "enter these by hand" in told["moodle"]

@@ -170,7 +170,7 @@ def _keep_out_formulas(
     if unsafe:
         sheet.rows = [row for row in sheet.rows if not any(row is other for other in unsafe)]
         exported.notes.append(
-            f"left out, as a spreadsheet would run their IDs as formulas; enter these by hand: "
+            "left out, as their IDs would act as commands or formulas; enter these by hand: "
             f"{listed([row[0] for row in unsafe])}"
         )
         exported.left_out = True

@@ -159,7 +159,7 @@ def gradebook_file(works: Sequence[Scored], people: Sequence[Person], title: str
             rows.append([*ids, f"{work.score:.2f}", as_html(work.feedback)])
     if unsafe:
         exported.notes.append(
-            f"left out, as a spreadsheet would run their IDs as formulas; enter these by hand: {listed(unsafe)}"
+            f"left out, as their IDs would act as commands or formulas; enter these by hand: {listed(unsafe)}"
         )
     if unnamed:
         exported.notes.append(f"left out, as the list of students tells no ID of theirs: {listed(unnamed)}")

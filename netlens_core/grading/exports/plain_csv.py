@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netlens_core.grading.exports.scores import Exported, Scored, unfinished_note
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.spreadsheets import kept_as_text, table_bytes
 
 GRADES = (
@@ -18,7 +19,7 @@ def exported_csv(works: Sequence[Scored]) -> Exported:
     """Two tables in UTF-8 with a byte order mark; text that looks like a formula or a number has an apostrophe."""
     grades, checks = [], []
     for work in works:
-        grade, who = work.grade, [kept_as_text(work.student), work.grade.exercise]
+        grade, who = work.grade, [kept_as_text(plain(work.student)), work.grade.exercise]
         waits = "yes" if grade.needs_manual_grade else "no"
         numbers = [_number(x) for x in (work.score, grade.points, work.late_penalty, grade.max_points)]
         grades.append([*who, *numbers, grade.status, waits, grade.submission_sha256, grade.netlens_version])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.plain_text import plain
 from netlens_core.grading.spreadsheets import MOST_BYTES, defused
 
 _NUMBER = re.compile(r"[-+]?\d*[.,]?\d+%?")
@@ -68,8 +69,11 @@ def harmless(cell: str) -> str:
 
 
 def looks_like_formula(cell: str) -> bool:
-    """Whether a spreadsheet would run an ID as a formula. IDs are never changed, so such a row is left out and told."""
-    return harmless(cell) != cell
+    """Whether a spreadsheet would run an ID as a formula, or a terminal obey it.
+
+    IDs are never changed, so such a row is left out and told.
+    """
+    return harmless(cell) != cell or plain(cell, len(cell)) != cell
 
 
 def as_number(cell: str) -> float | None:

@@ -59,14 +59,22 @@ def collect(
 
 
 def _print(found: Collection, dry_run: bool) -> None:
-    table = Table("Student", "On the platform", "File", "Handed in (UTC)", "", header_style="bold")
+    from netlens_core.grading.collecting import MADE
+
+    table = Table(header_style="bold")
+    for column, ratio in (("Student", 3), ("On the platform", 3), ("What became of it", 5)):
+        table.add_column(column, ratio=ratio, overflow="fold")
     for work in found.works:
-        when = work.when + (" late" if work.late else "")
         told = Text(work.status, _STYLES.get(work.status, "dim"))
+        told.append(f" {work.when} UTC" if work.when else "").append(" late" if work.late else "", "yellow")
         for note in work.notes:
-            told += Text(f"\n{note}", "dim")
-        table.add_row(Text(work.student or "?"), Text(work.person), Text(work.file), Text(when.strip()), told)
+            if not note.startswith(MADE):
+                told.append(f"\n{note}", "dim")
+        table.add_row(Text(work.student or "?"), Text(work.person), told)
     out.print(table)
+    made = sum(any(note.startswith(MADE) for note in work.notes) for work in found.works)
+    if made:
+        out.print(f"{made} IDs were made from names; --students takes a table that tells who is who.", style="yellow")
     if found.others:
         out.print(f"{len(found.others)} files passed over:", style="yellow")
         for name, reason in found.others[:20]:

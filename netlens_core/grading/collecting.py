@@ -17,13 +17,14 @@ from typing import Any, Literal
 
 from netlens_core.grading.downloads import Unreadable, open_download
 from netlens_core.grading.files import write_atomically
-from netlens_core.grading.intake import ENDINGS, read_submission_file
+from netlens_core.grading.intake import ENDINGS, ending_of, read_submission_file
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.platforms import TIMESTAMP, Handed, Person, who_handed_in
 from netlens_core.grading.roster import Roster, made_id
 from netlens_core.grading.sheets import CourseError
 from netlens_core.own_inputs import InputsError, student_id
 
+MADE = "ID made from the name"  # so begins the note that says it
 Status = Literal["new", "newer", "forced", "unchanged", "kept", "refused"]
 _ZIP_CLOCK = 2.0  # seconds; zips tell time no finer
 
@@ -143,7 +144,7 @@ def _taken(
         return work
     if not known and not first.person.id:
         why = "the table of students does not name them once" if roster else "no table of students was given"
-        work.notes.append(f"ID made from the name: {why}")
+        work.notes.append(f"{MADE}: {why}")
     chosen = _chosen(files, slug, work.notes)
     if chosen is None:
         work.notes.append(f"no notebook, Python file or zip among {_listed(one.file for one in files)}")
@@ -173,7 +174,7 @@ def _listed(names: Iterable[str]) -> str:
 def _chosen(files: list[Handed], slug: str, notes: list[str]) -> Handed | None:
     """A notebook before a Python file before a zip; of those the one that names the exercise; of those the newest."""
     for ending in ENDINGS:
-        found = [one for one in files if one.file.lower().endswith(ending)]
+        found = [one for one in files if ending_of(one.file) == ending]
         meant = [one for one in found if slug.casefold() in one.file.casefold()] or found
         if not meant:
             continue
@@ -197,8 +198,7 @@ def _put(one: Handed, data: bytes, folder: Path, slug: str, work: Collected, for
     if reason := _in_the_way(folder):
         work.notes.append(reason)
         return
-    ending = next(ending for ending in ENDINGS if one.file.lower().endswith(ending))
-    target = folder / f"{slug}{ending}"
+    target = folder / f"{slug}{ending_of(one.file)}"
     there = [path for path in (folder / f"{slug}{known}" for known in ENDINGS) if path.is_file()]
     if target in there and read_submission_file(target) == data:
         work.status = "unchanged"

@@ -49,6 +49,12 @@ class Submission:
         return [cell for cell in self.cells if cell.kind == "code"]
 
 
+def ending_of(name: str) -> str:
+    """Which kind of file a name is of: one of `ENDINGS`, also with `.txt` or `.json` behind, as browsers save it."""
+    known = (ending for ending in ENDINGS if name.lower().endswith((ending, f"{ending}.txt", f"{ending}.json")))
+    return next(known, "")
+
+
 # -- from the disk ---------------------------------------------------------------------------------------
 
 
@@ -65,7 +71,7 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
     for ending in ENDINGS:
         if f"{slug}{ending}" in files:
             return folder / f"{slug}{ending}"
-        found = [name for name in files if name.lower().endswith(ending)]
+        found = [name for name in files if ending_of(name) == ending]
         meant = [name for name in found if slug.casefold() in name.casefold()]
         if len(found) == 1 or len(meant) == 1:
             return folder / (meant or found)[0]

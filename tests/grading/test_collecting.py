@@ -111,7 +111,7 @@ def test_no_name_crashes_the_reading(parts):
 MOODLE = {
     "Ada Lovelace_101_assignsubmission_file/noise.ipynb": NOTEBOOK,
     "Ada Lovelace_101_assignsubmission_onlinetext/onlinetext.html": b"<p>see file</p>",
-    "Žofie Nováková_102_assignsubmission_file/solution.py": b"a = 1",
+    "Žofie Nováková_102_assignsubmission_file/solution.py.txt": b"a = 1",
     "Ben Essay_103_assignsubmission_file/essay.docx": b"PK",
     "__MACOSX/._x": b"",
 }

@@ -205,6 +205,9 @@ def test_the_file_that_is_meant_is_found(tmp_path):
     assert "flower.png" in find_submission_file(tmp_path, "noise")
     (tmp_path / "my solution.ipynb").write_bytes(b"{}")
     assert find_submission_file(tmp_path, "noise").name == "my solution.ipynb"
+    (tmp_path / "Noise (2).ipynb.txt").write_bytes(b"{}")  # as some browsers save it
+    assert find_submission_file(tmp_path, "noise").name == "Noise (2).ipynb.txt"
+    (tmp_path / "Noise (2).ipynb.txt").unlink()
     (tmp_path / "other.ipynb").write_bytes(b"{}")
     assert "hand in one, named noise.ipynb" in find_submission_file(tmp_path, "noise")
     (tmp_path / "noise.ipynb").write_bytes(b"{}")

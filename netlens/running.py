@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from netlens.finding import exercise_of, notebook_file, unknown
+from netlens.finding import CheckError, exercise_of, notebook_file, unknown
 from netlens.result import CheckResult
+from netlens_core import NetlensError
 from netlens_core.grading.cell_names import names_of
 from netlens_core.grading.public_checks import CheckCell, HandedOut, PublicCheck, handed_out
 from netlens_core.grading.public_course import PublicCourse
@@ -29,7 +30,14 @@ _MOST_PICTURES = 16
 
 
 def run_checks(name: str, exercise: str, language: str) -> CheckResult:
-    """Run one check, or all where no name is given, and show the result. As `netlens.check`."""
+    """Run one check, or all where no name is given, and show the result. As `netlens.check`; raises CheckError."""
+    try:
+        return _run_checks(name, exercise, language)
+    except NetlensError as error:  # also of a language that is not known: told without a traceback
+        raise CheckError(str(error)) from None
+
+
+def _run_checks(name: str, exercise: str, language: str) -> CheckResult:
     namespace, file = _namespace(), notebook_file(_namespace())
     course = PublicCourse.shipped()
     course = course.in_language(language or (written_in(file) if file else None) or course.sheet.language)
@@ -51,8 +59,7 @@ def _namespace() -> dict[str, Any]:
 
 
 def _run(course: PublicCourse, slug: str, name: str, namespace: dict[str, Any]) -> CheckResult:
-    target = getattr(namespace.get("network"), "name", None)  # the course's, which may be another than the default
-    template = handed_out(course.template(slug), target if isinstance(target, str) else course.sheet.networks.target)
+    template = handed_out(course.template(slug), course.sheet.networks.target)
     wanted = [check for check in template.checks.values() if not name or check.name in (name, f"test_{name}")]
     if not wanted:
         raise unknown(name, {slug: list(template.checks)})

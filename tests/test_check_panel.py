@@ -174,6 +174,11 @@ class Fake:
         return [("daisy", 0.9)] * k
 
 
+def test_a_language_that_is_not_known_is_told(namespace):
+    with pytest.raises(CheckError, match="netlens does not speak 'xx'; it speaks cs, en"):
+        netlens.check("it", exercise="noise", language="xx")
+
+
 def test_nothing_is_run_while_netlens_checks_the_notebook(namespace, monkeypatch, capsys):
     monkeypatch.setenv("NETLENS_CHECKING", "1")
     found = netlens.check("whatever")

@@ -23,6 +23,8 @@
 #
 # You write two functions: one that takes the activations of the third convolution out of any network, and one that
 # lays them out as a **montage**, so that all of them can be seen at once. It takes about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Co vidí vrstva
@@ -37,6 +39,8 @@
 #
 # Napíšete dvě funkce: jedna vyjme z libovolné sítě aktivace třetí konvoluce, druhá je poskládá do **mozaiky** (montage),
 # aby byly vidět všechny najednou. Zabere to asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import math

@@ -20,6 +20,8 @@
 # You fool the network in two ways. First you lay `what_is_it.png`, the noise of the last exercise, over your own
 # flower: a **mix**. Then you let the network itself tell you how to change the flower, and **craft** the smallest
 # change that does. It takes about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Sedmikráska, kterou lidé vidí a síť ne
@@ -31,6 +33,8 @@
 # Oklamete síť dvěma způsoby. Nejprve na svou květinu položíte `what_is_it.png`, šum z minulé úlohy: to je **směs**.
 # Potom si od samotné sítě necháte poradit, jak květinu změnit, a **vyrobíte** nejmenší změnu, která stačí. Zabere to asi
 # hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt

@@ -23,6 +23,8 @@
 #
 # The network is SqueezeNet (Iandola and others, 2016), made to recognise as much as AlexNet with a fiftieth of its
 # learnables. Your analyser has to work for any other network as well. It takes about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Co je v síti
@@ -37,6 +39,8 @@
 #
 # Sítí je SqueezeNet (Iandola a další, 2016), navržená tak, aby poznala tolik co AlexNet s padesátinou parametrů. Váš
 # analyzátor ale musí fungovat i pro jakoukoli jinou síť. Zabere to asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import torch

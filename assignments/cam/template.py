@@ -19,6 +19,8 @@
 # A **class activation map** answers a part of the question. It shows *where* in the picture there is what speaks for a
 # category. You will make such a map with the network's own gradients, and then do what is left out far too often: test
 # whether the map can be believed. It takes about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Proč se síť rozhodla právě takto?
@@ -29,6 +31,8 @@
 # Na část otázky odpovídá **mapa aktivace třídy** (class activation map). Ukazuje, *kde* v obrázku je to, co mluví pro
 # danou kategorii. Takovou mapu vytvoříte pomocí gradientů samotné sítě. A pak uděláte to, na co se příliš často
 # zapomíná: ověříte, jestli se jí dá věřit. Zabere to asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt

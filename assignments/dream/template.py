@@ -20,6 +20,8 @@
 #
 # The first picture that you get like this will disappoint you. You will find out why, repair it in two steps, and end
 # with a picture in full colour that is more of a daisy to the network than any photo. It takes about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # O čem síť sní
@@ -31,6 +33,8 @@
 #
 # První obrázek, který takto získáte, vás zklame. Zjistíte proč, ve dvou krocích ho napravíte a skončíte u barevného
 # obrázku, který je pro síť sedmikráskou víc než kterákoli fotografie. Zabere to asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import math

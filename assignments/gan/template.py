@@ -20,6 +20,8 @@
 #
 # You write the game. The images are handwritten digits of 8 x 8 pixels, so that a few seconds are enough. It takes
 # about an hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Dvě sítě, které se učí jedna od druhé
@@ -31,6 +33,8 @@
 #
 # Tuto hru napíšete. Obrázky jsou ručně psané číslice o 8 x 8 pixelech, takže stačí několik sekund učení. Celé vám to
 # zabere asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import copy

@@ -20,6 +20,8 @@
 # of numbers, and still not say what it will make of a picture that is unlike all it was trained on. So we ask it.
 #
 # You write one function here, `classify`. It takes about half an hour, and you will use it in every later notebook.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Co je to?
@@ -31,6 +33,8 @@
 #
 # Napíšete zde jedinou funkci, `classify`. Zabere to asi půl hodiny a funkce se vám bude hodit ve všech dalších
 # noteboocích.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt

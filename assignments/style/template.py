@@ -20,6 +20,8 @@
 # The question behind it is what a network keeps of a picture, and where. You will take that apart into *what is
 # where* and *how it is painted*, and put it together anew: your flower, and somebody else's brush. It takes about an
 # hour and a half.
+#
+# The checks below show how far you are. After `import netlens`, `netlens.check()` runs them from any cell.
 
 # %% [markdown] lang="cs"
 # # Jeden obrázek ve stylu druhého
@@ -30,6 +32,8 @@
 #
 # Za tím vším je otázka, co si síť z obrázku uchovává a kde. Rozeberete to na *co kde je* a *jak je to namalované*
 # a složíte znovu: vaše květina a cizí štětec. Zabere to asi hodinu a půl.
+#
+# Jak jste daleko, ukazují kontroly níže. Po `import netlens` je spustíte z kterékoli buňky: `netlens.check()`.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt

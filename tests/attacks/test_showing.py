@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 import unicodedata
 import zlib
+from html.parser import HTMLParser
 
 import pytest
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+from netlens_core.grading.nbgrader.panel import without_html
 
 NASTY = "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mALL PASSED\\x1b[0m\\u202e\\u2066\\u200b\\x00\\x08\\r\\ud800"
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -123,3 +128,47 @@ def test_broken_pictures_stay_behind(strike, picture):
     source = f"from IPython.display import display\ndisplay({shown!r}, raw=True)\ndef attack(): pass"
     [output] = strike(source).cells[0].outputs
     assert set(output["data"]) == {"text/plain"}
+
+
+MARKDOWN = [
+    "[x](javascript:alert(1))", "[x]\n\n[x]: javascript:alert(1)", "[x]:\n  JavaScript:alert(1)\n\n[x]",
+    "[x](JaVaScRiPt&#58;alert(1))", "[x](jav&#x09;ascript:alert(1))", "[x](&#x6a;avascript:alert(1))",
+    "[x](data:text/html,<script>alert(1)</script>)", "[x](vbscript:x)", "[x](<javascript:alert(1)>)",
+    "<javascript:alert(1)>", "![x](javascript:alert(1))", "![x](http://elsewhere/seen.png)",
+    '![x](y "onerror=alert(1)")', '![x" onerror="alert(1)](https://y)', '[x](https://y" onmouseover="alert(1))',
+    "$\\href{javascript:alert(1)}{x}$", "$\\let\\a=\\href \\a{javascript:alert(1)}{x}$", "$\\style{a:b}{x}$",
+    "<script>alert(1)</script>", "\\<script>alert(1)\\</script>", "&lt;script>alert(1)&lt;/script>",
+    "```\n</code><script>alert(1)</script>\n```", "| <b onload=x> |\n|---|\n| <iframe src=//x> |",
+    "<img src=x onerror=alert(1)>", "<svg><script>alert(1)</script></svg>", "# <style>@import '//x'</style>",
+]  # fmt: skip
+
+
+class Live(HTMLParser):
+    """What a page loads or could run: names of elements, and of attributes with what they hold."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in [("", ""), *attrs]:
+            address = re.sub(r"[\x00-\x20]", "", value or "").lower()
+            kind = address.partition(":")[0] if name in ("href", "src", "action", "data") else ""
+            calm = tag in ("p", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "h1", "div", "span")
+            if not calm or name.startswith("on") or kind not in ("", "https", "http", "#"):
+                self.found.append((tag, name, value or ""))
+
+
+@pytest.mark.parametrize("text", MARKDOWN)
+def test_markdown_of_a_student_is_only_text_and_web_links(text):
+    """What nbgrader's pages make of a student's own Markdown: nothing that runs, and nothing loaded from elsewhere."""
+    shown = markdown2html_mistune(without_html(text))
+    live = [part for part in Live(shown).found if part[:2] != ("a", "href") or not part[2].startswith("#")]
+    assert live == [], shown
+    assert not re.search(r"\\(href|style)", shown)
+
+
+def test_markdown_of_a_student_keeps_its_form():
+    shown = markdown2html_mistune(without_html("**bold** [page](https://a.b/c) $a<b$\n\n- one"))
+    assert "<strong>bold</strong>" in shown and '<a href="https://a.b/c">' in shown and "<li>one</li>" in shown

@@ -19,6 +19,10 @@ from netlens_core.languages import translate
 _COLOURS = {"passed": "#2e7d32", "partial": "#b26a00", "failed": "#b3261e"}
 _OTHER = "#5f6368"
 _MARKDOWN = re.compile(r"[\\`*\[\]<>&$#|~!]|(?<![^\W_])_|_(?![^\W_])")
+_OTHER_LINK = re.compile(r"\](?=\s*[(:](?!\s*https?://))", re.I)
+_COMMANDS_OF_MATHS = re.compile(
+    r"\\(href|url|style|class|cssId|require|html\w*)"
+)  # of MathJax, that make more than maths
 
 
 # -- in the check's cell -----------------------------------------------------------------------------------
@@ -110,5 +114,8 @@ def in_markdown(text: str, limit: int = 2000) -> str:
 
 
 def without_html(markdown: str) -> str:
-    """A student's Markdown with its formatting, but without HTML in it."""
-    return markdown.replace("&", "&amp;").replace("<", "&lt;")
+    """A student's Markdown with its formatting and links to web pages, but without HTML, pictures and other links."""
+    text = markdown.replace("&", "&amp;").replace("<", "&lt;").replace("![", "! [")
+    # nbconvert takes links of every kind, `javascript:` included, and unescapes their addresses once more.
+    text = _OTHER_LINK.sub("] ", text)
+    return _COMMANDS_OF_MATHS.sub(r"\\ \1", text)

@@ -44,8 +44,9 @@ def _check_html(check: PublicCheck) -> str:
 
 def _heading(check: PublicCheck, color: str) -> str:
     badge = f"background:{color};color:#fff;border-radius:3px;padding:1px 8px;margin-right:10px;white-space:nowrap"
-    points = f'<span style="margin-left:10px;opacity:0.8">{escape(_points(check.points, check.max_points))}</span>'
-    name = f'<span style="{_MONO};margin-left:10px;opacity:0.65">{escape(check.name)}</span>'
+    beside = "margin-left:10px;white-space:nowrap;opacity:0.8"
+    points = f'<span style="{beside}">{escape(_points(check.points, check.max_points))}</span>'
+    name = f'<span style="{beside};{_MONO}">{escape(check.name)}</span>'
     title = f"<b>{escape(_title(check))}</b>"
     return f'<div><span style="{badge}">{escape(_verdict(check))}</span>{title}{points}{name}</div>'
 

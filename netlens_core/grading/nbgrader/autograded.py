@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 
 from netlens_core.grading.files import write_atomically
@@ -59,11 +60,13 @@ def autograded_notebook(executed: bytes, grade: Grade, handed_out: HandedOut, pi
 
 
 def _executed_cells(executed: bytes) -> list[Node]:
-    try:
-        cells = json.loads(executed)["cells"] if executed else []
-    except (ValueError, KeyError, TypeError):  # a damaged file in the store: scores and panels are still shown
+    if not executed:
         return []
-    return [cell for cell in cells if isinstance(cell, dict)]
+    try:
+        cells: list[Node] = nbformat.v4.reads(executed.decode()).cells
+        return [cell for cell in cells if isinstance(cell, dict)]
+    except (ValueError, TypeError, AttributeError, KeyError):  # a damaged file: scores and panels are still shown
+        return []
 
 
 def _merged(executed: list[Node], handed_out: NotebookNode) -> Iterator[Node]:

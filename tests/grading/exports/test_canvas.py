@@ -143,8 +143,7 @@ def test_whoever_fits_several_rows_gets_no_grade_there(tmp_path, scored):
     exported = filled_sheet(gradebook(tmp_path, rows), works, people("Jo Doe", "al", "AL"), [NOISE], {})
     _, found = as_canvas_reads(exported.files["canvas.csv"])
     assert all(row["What is it? (4711)"] == "" for row in found.values())
-    told = "
-".join(exported.notes)
+    told = "\n".join(exported.notes)
     assert exported.left_out and "fits several rows" in told and all(name in told for name in ("Jo Doe", "al, ", "AL"))
 
 

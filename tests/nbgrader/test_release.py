@@ -20,7 +20,7 @@ from nbgrader.utils import compute_checksum, is_locked
 
 from netlens_core.grading.course import Course
 from netlens_core.grading.nbgrader.cells import record_cells
-from netlens_core.grading.nbgrader.config import course_id, load_config, write_config
+from netlens_core.grading.nbgrader.config import course_directory, course_id, load_config, write_config
 from netlens_core.grading.nbgrader.database import Database, DatabaseError
 from netlens_core.grading.nbgrader.source import source_notebook
 from netlens_core.grading.release import release
@@ -306,6 +306,13 @@ def test_settings_are_read_without_nbgrader(course):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == f"sqlite:///{course.folder}/gradebook.db False False\n", done.stderr
+
+
+def test_everybodys_own_pictures_stay_out_of_the_exchange(course):
+    """nbgrader copies an assignment's folder but for what it ignores."""
+    write_config(course)
+    ignored = course_directory(course).ignore
+    assert "students" in ignored and ".ipynb_checkpoints" in ignored
 
 
 def test_facts_about_the_release_stay(course):

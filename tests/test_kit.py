@@ -189,6 +189,19 @@ for name in ("methods", "measures", "cli", "grading.course", "grading.judge", "g
     assert student("netlens", "--version").stdout == f"netlens-kit {__version__}\n"
 
 
+def test_netlens_check_works_with_the_kit_alone(student):
+    source = """
+import netlens
+network, what_is_it = None, None
+classify = lambda network, image, k=5: [("daisy", 0.9)] * k
+found = netlens.check("number_of_categories", language="cs")
+assert found.passed and found.points == found.max_points == 2
+"""
+    done = student("python", "-c", source)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("✓ splněno: tolik, kolik se žádá (2 z 2 bodů; test_number_of_categories)")
+
+
 @pytest.mark.slow
 def test_a_student_checks_a_notebook(student, tmp_path):
     template, reference = ROOT / "assignments" / "noise" / "template.py", ROOT / "reference_solutions" / "noise"

@@ -1,0 +1,117 @@
+"""`netlens export`: every platform's files from a course, marks of people and lateness included."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook as NbgraderBook
+from pyarrow import parquet
+
+from netlens_core.grading import course as course_module
+from netlens_core.grading.course import Course
+from netlens_core.grading.marks import Mark, answer_sha256
+from netlens_core.grading.nbgrader.config import database_url
+from tests.nbgrader.sky import build, hand_in, opened, write
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch) -> Path:
+    """Three students of one exercise; Ada's written answer has a mark, Zed's waits, and Žofie has all other points."""
+    monkeypatch.setattr(course_module, "fingerprint", lambda name, cache: f"weights of {name}")
+    folder = build(tmp_path / "course")
+    hand_in(folder, "ada", "Scattering", 1.5)
+    hand_in(folder, "zed", "Don't know", 0)
+    hand_in(folder, "Žofie", "", 3)
+    [(_, grade)] = [pair for pair in opened(folder).graded() if pair[0].student == "ada"]
+    subject = answer_sha256(grade.checks[1])
+    opened(folder).course.marks.write(Mark("ada", "sky", "test_why", 2.0, "Well said", subject))
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+
+
+def test_every_format_tells_the_same_points(course, shell):
+    expected = {"ada": 3.5, "zed": 0.0, "Žofie": 3.0}
+    for platform in ("csv", "parquet", "canvas", "gradescope"):
+        status, said, told = shell("export", course, "--to", platform)
+        assert status == 0 and "3 grades of 3 students." in said
+        assert "still waiting for a person" in told and "zed (sky)" in told and "ada (sky)" not in told
+    assert shell("export", course, "--to", "moodle", "--exercise", "sky")[0] == 0
+    place = course / "exports"
+    assert {row["student"]: float(row["score"]) for row in rows(place / "grades.csv")} == expected
+    assert {row["SIS Login ID"]: float(row["A question"]) for row in rows(place / "canvas.csv")[1:]} == expected
+    moodle = {row["Username"]: row for row in rows(place / "moodle.csv")}
+    assert {student: float(row["A question"]) for student, row in moodle.items()} == expected
+    assert "Well said" in moodle["ada"]["A question (feedback)"]
+    assert "<script>" not in moodle["ada"]["A question (feedback)"]
+    table = parquet.read_table(place / "grades.parquet").to_pylist()
+    assert {row["student"]: row["score"] for row in table} == expected
+    results = {path.parts[-3]: json.loads(path.read_text()) for path in place.rglob("results.json")}
+    assert {student: content["score"] for student, content in results.items()} == expected
+    assert "data:image/png" in results["ada"]["tests"][0]["output"]
+
+
+def test_the_sheet_that_canvas_exported_is_filled_in(course, shell, tmp_path):
+    sheet, filled = tmp_path / "sheet.csv", tmp_path / "filled.csv"
+    sheet.write_text(
+        "Student,ID,SIS User ID,SIS Login ID,Section,Sky (7),Final Score\n    Points Possible,,,,,10.00,(read only)\n"
+        '"Lovelace, Ada",1,,ada,x,,\n"Nobody, At All",2,,nobody,x,4.00,\n'
+    )
+    status, _, told = shell("export", course, "--to", "canvas", "--template", sheet, "--into", filled)
+    assert status == 0 and "zed, Žofie" in told and "Nobody, At All" in told and "scaled" in told
+    assert [row["Sky (7)"] for row in rows(filled)] == ["10.00", "7.00", "4.00"]
+
+
+def test_only_finished_grades_if_wished(course, shell, tmp_path):
+    assert shell("export", course, "--to", "csv", "--finished", "--into", tmp_path / "out")[0] == 0
+    assert [row["student"] for row in rows(tmp_path / "out" / "grades.csv")] == ["ada", "Žofie"]
+
+
+def test_lateness_by_nbgraders_plugin_is_taken_off(course, shell, tmp_path):
+    (course / "late.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n\nclass One(BasePlugin):\n"
+        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n        return 1.0\n"
+    )
+    (course / "nbgrader_config.py").write_text('c = get_config()\nc.AssignLatePenalties.plugin_class = "late.One"\n')
+    (course / "submitted" / "ada" / "sky" / "timestamp.txt").write_text("2026-01-02 00:00:00 UTC")
+    assert write(course) == []
+    with NbgraderBook(database_url(Course(course)), "course") as book:
+        book.update_or_create_assignment("sky", duedate="2026-01-01 00:00:00 UTC")
+    assert write(course) == []
+    assert shell("export", course, "--to", "csv", "--into", tmp_path / "out")[0] == 0
+    found = {row["student"]: row for row in rows(tmp_path / "out" / "grades.csv")}
+    assert (found["ada"]["score"], found["ada"]["points"], found["ada"]["late_penalty"]) == ("2.5", "3.5", "1")
+    assert found["Žofie"]["late_penalty"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "moodle"], "--exercise SLUG"),
+        (["--to", "csv", "--template", "x.csv"], "no sheet to fill in"),
+        (["--to", "canvas", "--template", "missing.csv"], "cannot be read"),
+        (["--to", "canvas", "--column", "sky"], "NAME=HEADING"),
+        (["--to", "csv", "--exercise", "moon"], "no exercise 'moon'"),
+        (["--to", "csv", "--student", "nobody"], "no grades to export yet"),
+        (["--to", "csv", "--students", "missing.csv"], "cannot be read"),
+        (["--to", "blackboard"], "blackboard"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(course, shell, arguments, words):
+    status, _, told = shell("export", course, *arguments)
+    assert status == 2 and words in told and "Traceback" not in told
+    assert not (course / "exports").exists()
+
+
+def test_a_grade_that_had_to_stay_out_ends_with_status_one(course, shell, tmp_path):
+    students = tmp_path / "students.csv"
+    students.write_text("student,sis user id\nada,=1+1\nzed,7\nŽofie,8\n")
+    status, _, told = shell("export", course, "--to", "canvas", "--students", students)
+    assert status == 1 and "enter these by hand: ada" in told
+    assert [row["Student"] for row in rows(course / "exports" / "canvas.csv")[1:]] == ["zed", "Žofie"]

@@ -90,7 +90,7 @@ def _extract(found: Found, method: str, path: Path, keywords: Mapping[str, tuple
 
 
 def exercise_texts(slug: str, root: Path) -> Found:
-    """What an exercise says: its title, its checks' docstrings, and what its grader expects, shows, and of what.
+    """What an exercise says: title, questions and rubrics, checks' docstrings, what its grader expects and shows.
 
     Raises CourseError where its files are missing or wrong.
     """
@@ -98,7 +98,9 @@ def exercise_texts(slug: str, root: Path) -> Found:
 
     exercise = read_exercise(slug, root / "assignments", root / "graders")
     found, grader = Found(), root / "graders" / f"test_{slug}.py"
-    found.add(Text(exercise.sheet.title, where=f"assignments/{slug}/exercise.yaml"))
+    asked = [text for answer in exercise.sheet.answers.values() for text in answer.texts]
+    for text in (exercise.sheet.title, *asked):
+        found.add(Text(text, where=f"assignments/{slug}/exercise.yaml"))
     for check in exercise.checks:
         found.add(Text(check.description, where=grader.relative_to(root).as_posix()))
     _read_grader(found, grader, root)

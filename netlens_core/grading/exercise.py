@@ -136,11 +136,19 @@ def _refuse_wrong_rubrics(sheet: ExerciseSheet, checks: tuple[CheckSpec, ...], p
 
 
 def in_language(exercise: Exercise, catalog: Catalog) -> Exercise:
-    """The exercise with title and checks in the language of a catalog, which its grades will be made in."""
+    """The exercise with title, checks, questions and rubrics in the language of a catalog, that of its grades."""
     with speaking(catalog):
-        sheet = exercise.sheet.model_copy(update={"title": translate(exercise.sheet.title)})
+        answers = {name: _translated(answer) for name, answer in exercise.sheet.answers.items()}
+        title = translate(exercise.sheet.title)
+        sheet = exercise.sheet.model_copy(update={"title": title, "answers": answers})
         checks = tuple(replace(check, description=translate(check.description)) for check in exercise.checks)
     return replace(exercise, sheet=sheet, checks=checks, catalog=catalog)
+
+
+def _translated(answer: AnswerSpec) -> AnswerSpec:
+    rubric = [item.model_copy(update={"text": translate(item.text)}) for item in answer.rubric]
+    question = translate(answer.question) if answer.question else ""
+    return answer.model_copy(update={"question": question, "rubric": rubric})
 
 
 def _declared_checks(source: bytes, path: Path) -> tuple[CheckSpec, ...]:

@@ -109,6 +109,11 @@ class AnswerSpec(_Sheet):
     rubric: list[RubricItem] = Field(default_factory=list)
     check: str = ""
 
+    @property
+    def texts(self) -> list[str]:
+        """What a person reads of it, to be translated."""
+        return [text for text in (self.question, *(item.text for item in self.rubric)) if text]
+
 
 class ExerciseSheet(_Sheet):
     """What stands in `exercise.yaml`. `answers` may be a list of names only, without questions and rubrics.

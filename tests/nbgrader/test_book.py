@@ -15,6 +15,8 @@ from netlens_core.grading.answers import MarkSheet
 from netlens_core.grading.course import Course
 from netlens_core.grading.nbgrader import database
 from netlens_core.grading.nbgrader.config import database_url, tools_on_path
+from netlens_core.grading.nbgrader.lateness import Penalties
+from netlens_core.grading.sheets import CourseError
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
 
 
@@ -410,6 +412,17 @@ def test_lateness_costs_what_the_courses_plugin_says(folder, handed_in, penalty)
             book.grant_extension("sky", "ada", hours=2)
         write(folder)
         assert opened(folder).late_penalty(grade, "ada") == 0
+
+
+def test_a_plugin_that_fails_is_told(folder):
+    (folder / "late.py").write_text(PLUGIN.replace("3600", "0"))
+    (folder / "nbgrader_config.py").write_text(
+        'c = get_config()\nc.AssignLatePenalties.plugin_class = "late.PointAnHour"\n'
+    )
+    late = Penalties(folder)
+    assert late.of("ada", 3, 0) is None
+    with pytest.raises(CourseError, match=r"PointAnHour, the plugin for late work, failed: .*zero"):
+        late.of("ada", 3, 60)
 
 
 def test_a_plugin_that_cannot_be_loaded_is_told(folder):

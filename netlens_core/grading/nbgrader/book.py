@@ -100,7 +100,9 @@ class Book:
                 self._write_exercise(book, slug, works, _Entered(marks, known), written)
             written.state = file_state(self.database.path)
             standing = self._standing(book)
-            written.newer = any(values(standing[place]) != values(left) for place, left in written.left.items())
+            written.newer = any(
+                place in standing and values(standing[place]) != values(left) for place, left in written.left.items()
+            )
         return written
 
     def _write_exercise(

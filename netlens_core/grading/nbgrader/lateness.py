@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netlens_core.grading.nbgrader.config import load_config
+from netlens_core.grading.sheets import CourseError
 
 if TYPE_CHECKING:
     from nbgrader.plugins import BasePlugin
@@ -56,17 +57,20 @@ class Penalties:
         self._plugin: BasePlugin | None = None
 
     def of(self, student: str, score: float, seconds_late: float) -> float | None:
-        """Points that lateness costs, within [0, score]; None where the plugin gives no penalty."""
+        """Points that lateness costs, within [0, score]; None where the plugin gives no penalty. Raises CourseError."""
         if seconds_late <= 0:
             return None
-        penalty = self._loaded().late_submission_penalty(student, score, seconds_late)
-        return None if penalty is None else min(max(float(penalty), 0.0), max(score, 0.0))
+        plugin = self._loaded()
+        try:
+            penalty = plugin.late_submission_penalty(student, score, seconds_late)
+            return None if penalty is None else min(max(float(penalty), 0.0), max(score, 0.0))
+        except Exception as error:  # a teacher's own code
+            told = " ".join(str(error).split())
+            raise CourseError(f"{type(plugin).__name__}, the plugin for late work, failed: {told}") from None
 
     def _loaded(self) -> BasePlugin:
         from nbgrader.preprocessors import AssignLatePenalties
         from traitlets import TraitError
-
-        from netlens_core.grading.sheets import CourseError
 
         if self._plugin is None:
             sys.path.insert(0, str(self._folder))

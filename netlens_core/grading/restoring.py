@@ -176,7 +176,9 @@ class _Restoring:
         released, theirs = names_of(part.source).bound, names_of(added).bound
         new, changed = (theirs - released) & asked, theirs & released & asked
         said = [
-            translate("The cell “{cell}”, which is locked, had been changed; it was run as handed out.", cell=part.name)
+            translate(
+                "The cell “{cell}”, which is locked, was not as handed out; the original was run.", cell=part.name
+            )
         ]
         if new:
             said.append(translate("What you added there was run as a cell of its own: {names}.", names=_listed(new)))
@@ -197,8 +199,8 @@ class _Restoring:
         if back and (some_are_there or not whole):
             self._say(
                 ngettext(
-                    "A locked cell had been deleted; it was put back: {cells}.",
-                    "{count} locked cells had been deleted; they were put back: {cells}.",
+                    "A locked cell was missing; it was put back: {cells}.",
+                    "{count} locked cells were missing; they were put back: {cells}.",
                     len(back),
                     cells=_listed([part.name for part in back]),
                 )
@@ -207,8 +209,8 @@ class _Restoring:
         if left and (some_are_there or back):
             self._say(
                 ngettext(
-                    "A locked cell had been deleted; grading does not need it: {cells}.",
-                    "{count} locked cells had been deleted; grading does not need them: {cells}.",
+                    "A locked cell is missing; grading does not need it: {cells}.",
+                    "{count} locked cells are missing; grading does not need them: {cells}.",
                     len(left),
                     cells=_listed(left),
                 )

@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
-from netlens_core.grading.exports.scores import Exported, Scored, unfinished_note
-from netlens_core.grading.grade import Check
+from netlens_core.grading.exports.scores import Exported, Scored, late_words, unfinished_note
+from netlens_core.grading.grade import Check, Measurement
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.report.numbers import measured, points, requirement
+from netlens_core.grading.report.numbers import measured, requirement
 from netlens_core.grading.report.words import check_words, grade_word
 from netlens_core.languages import translate
 
@@ -39,8 +39,7 @@ def results(scored: Scored, picture: Picture, visibility: str = "visible", pictu
     said = [grade_word(grade.status) if grade.status != "graded" else "", grade.message, *grade.notes]
     said += [translate("Cell {number}: {error}", number=note.number, error=note.error) for note in grade.cell_errors]
     if scored.late_penalty:
-        late = "Handed in late: {points} points are taken off in the end."
-        said.append(translate(late, points=points(scored.late_penalty)))
+        said.append(late_words(scored.late_penalty))
     tests = [_test(f"{place}", check, picture, visibility, room) for place, check in enumerate(grade.checks, 1)]
     content = {
         "score": _rounded(scored.score),
@@ -72,7 +71,7 @@ def results_bytes(content: dict[str, Any]) -> bytes:
 
 def _test(number: str, check: Check, picture: Picture, visibility: str, room: list[int]) -> dict[str, Any]:
     lines = [check_words()[check.status]]
-    lines += [f"{'✓' if m.passed else '✗'} {m.name}: {measured(m)}, {requirement(m)}" for m in check.measurements]
+    lines += [f"{_sign(m)} {m.name}: {measured(m)}, {requirement(m)}" for m in check.measurements]
     lines += [check.message] if check.message else []
     if check.mark is not None and check.mark.comment:
         lines.append(check.mark.comment)
@@ -94,6 +93,10 @@ def _test(number: str, check: Check, picture: Picture, visibility: str, room: li
             "measurements": [_strict(m.model_dump(exclude_none=True)) for m in check.measurements],
         },
     }
+
+
+def _sign(measurement: Measurement) -> str:
+    return "·" if not measurement.required else "✓" if measurement.passed else "✗"
 
 
 def _html(text: str, shown: Sequence[bytes]) -> str:

@@ -39,9 +39,13 @@ class Scored:
         lines = [plain(self.grade.message, 1000)] if self.grade.message else []
         lines += [line for check in self.grade.checks for line in _told(check, self.grade.message)]
         if self.late_penalty:
-            said = "Handed in late: {points} points are taken off in the end."
-            lines.append(translate(said, points=points(self.late_penalty)))
+            lines.append(late_words(self.late_penalty))
         return plain("\n".join(lines), LONGEST_FEEDBACK)
+
+
+def late_words(penalty: float) -> str:
+    """What lateness costs, as students read it."""
+    return translate("Handed in late: {points} points are taken off in the end.", points=points(penalty))
 
 
 def _told(check: Check, known: str) -> list[str]:

@@ -26,6 +26,7 @@ from netlens_core import NetlensError
 from netlens_core.grading.exercise import Exercise, Networks
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.sandbox import cgroups
 from netlens_core.grading.unrun import lost
 
 _PR_SET_PDEATHSIG = 1
@@ -145,6 +146,7 @@ class _Executor(ProcessPoolExecutor):
             for process in processes:
                 process.join(5)
         self.shutdown(wait=True)
+        cgroups.remove_left()
 
 
 def _context() -> multiprocessing.context.BaseContext:

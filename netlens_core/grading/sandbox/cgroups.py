@@ -83,15 +83,7 @@ class Group:
 
     def remove(self) -> None:
         """Remove the group; its last processes may take some milliseconds to go."""
-        for _ in range(100):
-            try:
-                self._path.rmdir()
-            except FileNotFoundError:
-                return
-            except OSError:
-                time.sleep(0.005)
-            else:
-                return
+        _removed(self._path, tries=100)
 
     def _counts(self) -> tuple[int, int]:
         return self._number(*self._version.hits), self._number(*self._version.kills)
@@ -112,6 +104,14 @@ def hindrance() -> str:
     limited = group.limit(1 << 30, 1 << 20, 32)
     group.remove()
     return "" if limited else "control groups take no limits here"
+
+
+def remove_left(process: Path = Path("/proc/self")) -> None:
+    """Remove the groups of owners that are gone; workers of a pool, say, that have just ended with their sandboxes."""
+    with contextlib.suppress(OSError, ValueError):
+        _, own = _own_group(process)
+        for left in _left(own) if own else ():
+            _removed(left, tries=100)
 
 
 def new_group(process: Path = Path("/proc/self")) -> tuple[Group | None, str]:
@@ -135,16 +135,32 @@ def _new_group(process: Path) -> tuple[Group | None, str]:
         return None, f"this user cannot make control groups below {own}"
     if version is V2:
         _make_room(own)
-    for left in own.glob("netlens-*-*"):
-        if not Path(f"/proc/{left.name.split('-')[1]}").exists():
-            with contextlib.suppress(OSError):
-                left.rmdir()
+    for left in _left(own):
+        _removed(left, tries=1)
     path = own / f"netlens-{os.getpid()}-{next(_numbers)}"
     path.mkdir()
     if not (path / version.limit).is_file():
         path.rmdir()
         return None, f"memory is not counted below {own}"
     return Group(path, version), ""
+
+
+def _left(own: Path) -> list[Path]:
+    """Groups below this one whose owners are gone."""
+    return [path for path in own.glob("netlens-*-*") if not Path(f"/proc/{path.name.split('-')[1]}").exists()]
+
+
+def _removed(path: Path, tries: int) -> None:
+    for again in range(tries):
+        if again:
+            time.sleep(0.005)
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            continue
+        return
 
 
 def _own_group(process: Path) -> tuple[Version, Path | None]:

@@ -130,6 +130,10 @@ def test_groups_of_killed_owners_are_removed(kernel):
     (busy / "cgroup.procs").write_text("5")
     assert cgroups.new_group(kernel.process)[0] is not None
     assert [path.exists() for path in (kept, busy, left, own / "other")] == [True, True, False, True]
+    (busy / "cgroup.procs").write_text("")
+    cgroups.remove_left(kernel.process)
+    assert [path.exists() for path in (kept, busy, own / "other")] == [True, False, True]
+    cgroups.remove_left(kernel.process / "missing")  # nothing to do is no fault
 
 
 def test_limits_leave_room_for_all_that_a_process_may_have_alone(kernel):

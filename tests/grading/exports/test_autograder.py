@@ -43,6 +43,13 @@ def third_layer_activations(network, image):
 def montage(activations):
     os._exit(0)
 """
+# The autograder on a machine where only this level works.
+AS_LEVEL = """
+import sys
+from netlens_core.grading.exports import autograder
+autograder.best_level = lambda: ({!r}, {!r})
+sys.exit(autograder.main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +84,28 @@ def run(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess
     return subprocess.run(command, env=own, cwd="/", capture_output=True, text=True, timeout=300)
 
 
-def graded(root: Path, source: str | bytes | None, name: str = "activations.py", email: str = "ada@uni.edu") -> dict:
-    """Hand in a file and grade it as Gradescope would."""
+def own_code(root: Path) -> dict[str, str]:
+    """What run_autograder sets."""
+    return {
+        "PYTHONPATH": str(root / "source" / "packages"),
+        "OMP_NUM_THREADS": "1",
+        "NETLENS_CACHE": str(root / "cache"),
+    }
+
+
+def hand_in(root: Path, source: str | bytes | None, name: str = "activations.py", email: str = "ada@uni.edu") -> None:
+    """Lay out a submission as Gradescope does."""
     for path in (root / "submission").iterdir():
         path.unlink()
     if source is not None:
         (root / "submission" / name).write_bytes(source if isinstance(source, bytes) else source.encode())
     users = [{"email": email, "id": 1, "name": "Ada Lovelace"}]
     (root / "submission_metadata.json").write_text(json.dumps({"id": 7, "users": users, "assignment": {"title": "x"}}))
+
+
+def graded(root: Path, *handed_in: str | bytes | None, **more: str) -> dict:
+    """Hand in a file and grade it as Gradescope would."""
+    hand_in(root, *handed_in, **more)
     done = run(root, str(root / "source" / "run_autograder"))
     assert done.returncode == 0, done.stdout + done.stderr
     return as_gradescope_reads((root / "results" / "results.json").read_bytes())
@@ -167,9 +188,15 @@ def test_the_reference_earns_all_and_a_wrong_solution_loses_its_checks(root):
 
 @needs_a_sandbox
 @pytest.mark.slow
-def test_hostile_code_neither_reads_the_grader_nor_writes_results(root):
-    content = graded(root, HOSTILE.format(root=str(root)))
-    assert content["score"] == 0
+def test_hostile_code_neither_reads_the_grader_nor_writes_results_in_the_reduced_sandbox(root):
+    """Where a container forbids user namespaces; the log says so."""
+    hand_in(root, HOSTILE.format(root=str(root)))
+    done = run(
+        root, sys.executable, "-s", "-c", AS_LEVEL.format("reduced", "no user namespaces"), str(root), **own_code(root)
+    )
+    assert done.returncode == 0 and "the reduced sandbox; the full one does not work here (no user names" in done.stdout
+    content = as_gradescope_reads((root / "results" / "results.json").read_bytes())
+    assert content["score"] == 0 and content["extra_data"]["sandbox"] == "reduced"
     said = json.dumps(content)
     assert "read 0 files" in said and "1000" not in said
 
@@ -178,8 +205,8 @@ def test_hostile_code_neither_reads_the_grader_nor_writes_results(root):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "name"),
-    [(b"\x80\x81 no notebook", "activations.ipynb"), (None, ""), (b"", "activations.ipynb")],
-    ids=["broken", "nothing", "empty"],
+    [(b"\x80\x81 no notebook", "activations.ipynb"), (None, "")],
+    ids=["broken", "nothing"],
 )
 def test_a_broken_submission_is_a_result_with_the_reason(root, source, name):
     content = graded(root, source, name, email="=1+1@x")
@@ -191,12 +218,8 @@ def test_a_broken_submission_is_a_result_with_the_reason(root, source, name):
 def test_without_a_sandbox_nothing_runs_and_no_points_are_told(root):
     """Staff see a failed autograder; points of an earlier run do not stay."""
     (root / "results" / "results.json").write_text('{"score": 5}')
-    code = (
-        "import sys; from netlens_core.grading.exports import autograder;"
-        "autograder.best_level = lambda: ('none', 'no Landlock');"
-        "sys.exit(autograder.main(sys.argv[1:]))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True)
+    code = AS_LEVEL.format("none", "no Landlock")
+    done = run(root, sys.executable, "-s", "-c", code, str(root), **own_code(root))
     assert done.returncode == 1 and "no sandbox works here, so nothing is run (no Landlock)" in done.stderr
     assert not (root / "results" / "results.json").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/fonts", "/sys/devices/system/cpu")
 SANDBOX_UID = 61000  # what root becomes; no account of its own
+KILLED = (-9, 128 + 9, 256 - 9)  # SIGKILL: itself; below bubblewrap; below the process that waits there
 _USER_NAMESPACES = (
     "this kernel or container forbids user namespaces (Ubuntu 24.04: an AppArmor profile for bwrap is needed; "
     "Debian: sysctl kernel.unprivileged_userns_clone=1; Podman: --security-opt unmask=ALL; Docker: --security-opt "
@@ -76,7 +78,7 @@ def _no_full() -> str:
     kit = {f"/kit/netlens_inside/{path.name}": str(path) for path in inside.glob("*.py")}
     command = [*bwrap_command(interpreter_paths(), kit), sys.executable, "-s", "-P", "-c", _TRIAL, str(SANDBOX_UID)]
     try:
-        tried = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env={"PYTHONPATH": "/kit"})
+        tried = _tried(command, {"PYTHONPATH": "/kit"})
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here ({error})"
     if tried.returncode == 0:
@@ -91,17 +93,22 @@ def _no_reduced() -> str:
         return ""
     closed = json.dumps(closed_folders(interpreter_paths()))
     command = [sys.executable, "-s", "-P", "-c", _REDUCED_TRIAL, closed, str(SANDBOX_UID)]
-    own = {"PYTHONPATH": str(Path(__file__).parent)}
-    try:
-        tried = subprocess.run(command, capture_output=True, timeout=30, cwd="/", env=own)
-    except (OSError, subprocess.TimeoutExpired):
-        tried = None
-    if tried is not None and tried.returncode == 0:
-        return ""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if _tried(command, {"PYTHONPATH": str(Path(__file__).parent)}).returncode == 0:
+            return ""
     return (
         f"no other user can read this Python ({Path(sys.executable).resolve()}), which locking submissions in without "
         "namespaces needs: use a Python outside of root's home, or do not work as root"
     )
+
+
+def _tried(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a trial; anew where it was killed from outside, which says nothing about what works here."""
+    for _ in range(3):
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env=environment)
+        if tried.returncode not in KILLED:
+            break
+    return tried
 
 
 def closed_folders(paths: Iterable[str]) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ import netlens_core
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import cgroups
 from netlens_core.grading.sandbox.levels import (
+    KILLED,
     SANDBOX_UID,
     SYSTEM,
     bwrap_command,
@@ -32,7 +33,6 @@ from netlens_core.grading.scratch import owned_folder
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
 START_SECONDS = 120
-_KILLED = (-9, 128 + 9, 256 - 9)  # SIGKILL: itself; below bubblewrap; below the process that waits there
 _FOLDER = "netlens-sandbox-"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -134,7 +134,7 @@ class WarmProcess:
             ready = b""
         if not ready:
             words = f"the {self.level} sandbox does not start: {self._last_words()}"
-            killed = self._process is not None and self._process.returncode in _KILLED
+            killed = self._process is not None and self._process.returncode in KILLED
             raise SandboxKilledError(words) if killed else SandboxUnavailableError(words)
         if self.group and not self.group.warm():
             self.group.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import site
 import subprocess
@@ -47,6 +48,18 @@ def test_a_bubblewrap_that_is_forbidden_is_told_with_its_own_words(best_level, m
     level, reason = best_level()
     assert level in ("reduced", "none")
     assert "AppArmor" in reason and "setting up uid map: Permission denied" in reason
+
+
+def test_a_trial_that_is_killed_from_outside_is_made_again(best_level, monkeypatch, tmp_path):
+    """Twice killed, it says nothing yet; what it says at last is believed."""
+    fake, real = tmp_path / "bwrap", shutil.which("bwrap") or "/bin/false"
+    fake.write_text(f'#!/bin/sh\n[ -e {tmp_path}/2 ] && exec {real} "$@"\n[ -e {tmp_path}/1 ] && touch {tmp_path}/2\n')
+    with fake.open("a") as more:
+        more.write(f"touch {tmp_path}/1\nkill -9 $$\n")
+    fake.chmod(0o755)
+    before = best_level()[0]
+    monkeypatch.setattr(levels.shutil, "which", lambda name: str(fake))
+    assert best_level()[0] == before and (tmp_path / "2").exists()
 
 
 def test_other_systems_have_none(best_level, monkeypatch):

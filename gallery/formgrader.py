@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -108,3 +109,54 @@ def mark(page: Page, check: str, points: float, comment: str) -> None:
             page.locator(field).blur()
         if not saved.value.ok:
             raise RuntimeError(f"formgrader did not save {field}: {saved.value.status}")
+
+
+def class_to_show(folder: Path) -> Path:
+    """The sample class on `noise`, released and graded by netlens; the one who attacks is left out."""
+    from netlens_core.grading.course import Course
+    from netlens_core.grading.gradebook import Gradebook
+    from netlens_core.grading.release import release
+    from netlens_core.grading.sample import build_sample_course
+
+    course = Course(build_sample_course(folder / "course", ["noise"]))
+    for student in ("mallory", "emil"):
+        shutil.rmtree(course.folder / "submitted" / student)
+    release(course, [])
+    book = Gradebook(course, "full")
+    for _ in book.grade(book.pending(), workers=1):
+        pass
+    book.write_views()
+    return course.folder
+
+
+def main() -> None:
+    """Write the pictures of docs/nbgrader.md."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        course = class_to_show(Path(folder))
+        with served(course) as address, browser(width=1000, height=860) as page:
+            open_list(page, address, "noise")
+            shoot(page, "list")
+            open_submission(page, address, "noise", "žofie")
+            shoot(page, "check", "#test_what_is_it")
+            open_submission(page, address, "noise", "ada")
+            mark(page, "test_resembles", 1.5, "Right. And what does softmax have to do with it?")
+            shoot(page, "answer", "#test_resembles")
+
+
+def shoot(page: Page, name: str, field: str = "") -> None:
+    """Write the window as a PNG, a field of a score near its top."""
+    if field:
+        page.evaluate(
+            "field => { const at = document.querySelector(field).closest('.cell').getBoundingClientRect();"
+            " jQuery('body, html').stop(); window.scrollTo(0, at.top + window.scrollY - 70); }",
+            field,
+        )
+        page.wait_for_timeout(1500)  # formgrader scrolls by itself, and fades what it tells
+    path = PICTURES / f"formgrader-{name}.png"
+    path.write_bytes(page.screenshot())
+    print(path, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()

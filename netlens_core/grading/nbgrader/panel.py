@@ -66,7 +66,7 @@ def caption_html(note: FigureNote) -> str:
 def _row(measurement: Measurement) -> str:
     sign = ("✓" if measurement.passed else "✗") if measurement.required else "·"
     cells = (sign, measurement.name, measured(measurement), requirement(measurement))
-    return "<tr>" + "".join(f"<td>{_html(cell, 300)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f'<td style="padding-right: 12px">{_html(cell, 300)}</td>' for cell in cells) + "</tr>"
 
 
 def _points(check: Check) -> str:

@@ -47,9 +47,14 @@ if [ -z "$python" ]; then
     fi
     "$base" -m venv "$root/venv"
     python=$root/venv/bin/python
-    "$python" -m pip install --quiet --no-input --disable-pip-version-check --no-cache-dir \
-        --find-links "$here/wheels" --extra-index-url https://download.pytorch.org/whl/cpu \
-        --constraint "$here/constraints.txt" --requirement "$here/requirements.txt" \
+    pip_install() {
+        "$python" -m pip install --quiet --no-input --disable-pip-version-check --no-cache-dir \
+            --constraint "$here/constraints.txt" "$@"
+    }
+    # What is here then fits what the second command asks for.
+    pip_install --retries 1 --no-deps --index-url https://download.pytorch.org/whl/cpu torch torchvision \
+        || say "no PyTorch from its own index: PyPI's, with CUDA, it is (about 3 GB)"
+    pip_install --find-links "$here/wheels" --requirement "$here/requirements.txt" \
         || stop "pip could not install everything; its words are above"
 fi
 

@@ -7,6 +7,7 @@ builds a small class, grades it with netlens, and writes docs/nbgrader/formgrade
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -153,8 +156,9 @@ def shoot(page: Page, name: str, field: str = "") -> None:
             field,
         )
         page.wait_for_timeout(1500)  # formgrader scrolls by itself, and fades what it tells
+    few_colours = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(128)
     path = PICTURES / f"formgrader-{name}.png"
-    path.write_bytes(page.screenshot())
+    few_colours.save(path, optimize=True)
     print(path, path.stat().st_size)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
@@ -40,6 +41,7 @@ class Survey:
     seconds: list[float] = field(default_factory=list)
     required: dict[tuple[str, str], Measurement] = field(default_factory=dict)
     values: dict[tuple[str, str], list[float | str]] = field(default_factory=dict)
+    held: Counter[tuple[str, str]] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     passed: int = 0
 
@@ -63,6 +65,7 @@ class Survey:
                     key = check.name, measurement.name
                     self.required[key] = measurement
                     self.values.setdefault(key, []).append(measurement.value)
+                    self.held[key] += room(measurement, measurement.value) >= 0
                     if room(measurement, measurement.value) < 0:
                         yield f"{check.name}: {measurement.name} {measurement.value}, {wanted(measurement)}"
 
@@ -127,8 +130,8 @@ def _measurements(own: list[Survey]) -> Iterator[str]:
         for key in numbers:
             yield f"| {key[0]} | {key[1]} | " + " | ".join(_cells(one, key) for one in own) + " |"
     if exact:
-        right = sum(room(one.required[key], value) == 0 for one in own for key in exact for value in one.values[key])
-        count = sum(len(one.values[key]) for one in own for key in exact)
+        right = sum(one.held[key] for one in own for key in exact)
+        count = sum(len(one.values.get(key, ())) for one in own for key in exact)
         yield from ["", f"{len(exact)} measurements have to be equal to something: {right} of {count} were."]
 
 

@@ -227,7 +227,9 @@ class NbgraderViews:
 
         slug = work.grade.exercise
         release = self._course.folder / "release" / slug
-        return _hashed(work.key, timestamp_text(handed_in), file_state(release / f"{slug}.ipynb"), _code())
+        # What failed by a fault of ours has the same key when it is graded again.
+        checks = [[check.name, check.status, check.points] for check in work.grade.checks]
+        return _hashed(work.key, checks, timestamp_text(handed_in), file_state(release / f"{slug}.ipynb"), _code())
 
 
 def _by_work(graded: Iterable[Graded]) -> dict[tuple[str, str], Grade]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netlens_core.grading.sandbox.box import Sandbox
-from tests.faults.small_class import build, descendants, everything, graded
+from tests.faults.small_class import build, descendants, everywhere, graded
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -29,7 +29,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the small class earns when nothing goes wrong."""
     folder = build(tmp_path_factory.mktemp("undisturbed") / "course")
     graded(folder)
-    return everything(folder)
+    return everywhere(folder)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,14 @@ OTHERS = {
     "hoards": "def paint(image, level):\n    keep = []\n    while True: keep.append(bytes(32 << 20))",
     "broken": "{not a notebook",
 }
+_WHOSE = """
+JOIN base_cell AS c ON c.id = x.cell_id JOIN submitted_notebook AS n ON n.id = x.notebook_id
+JOIN submitted_assignment AS s ON s.id = n.assignment_id"""
+_ALL = f"""
+SELECT 'score', s.student_id, c.name || c.type, x.auto_score, x.manual_score, x.needs_manual_grade
+FROM grade AS x {_WHOSE}
+UNION ALL SELECT 'comment', s.student_id, c.name || c.type, x.auto_comment, x.manual_comment, NULL
+FROM comment AS x {_WHOSE}"""
 
 
 def build(folder: Path, honest: int = 12, wait: float = 0.6) -> Path:
@@ -119,6 +129,18 @@ def everything(folder: Path) -> dict[str, bytes]:
             assert content.pop("seconds") >= content.pop("own_seconds") + content.pop("judging_seconds") - 0.01 >= -0.01
             found[str(path.relative_to(folder))] = json.dumps(content).encode()
     return found
+
+
+def everywhere(folder: Path) -> dict[str, bytes]:
+    """The same, and every score and comment in nbgrader's gradebook, where nothing may be twice."""
+    database = folder / "gradebook.db"
+    assert database.is_file()
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+        rows = [
+            (f"gradebook.db/{kind}/{student}/{cell}", repr(rest)) for kind, student, cell, *rest in opened.execute(_ALL)
+        ]
+    assert len(dict(rows)) == len(rows)
+    return everything(folder) | {name: text.encode() for name, text in rows}
 
 
 def descendants(pid: int) -> list[int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.small_class import build, command, descendants, everything, graded
+from tests.faults.small_class import build, command, descendants, everywhere, graded
 
 KILLS = int(os.environ.get("NETLENS_KILLS", "24"))
 SEED = int(os.environ.get("NETLENS_KILL_SEED", "1"))
@@ -100,7 +100,7 @@ def test_killing_anything_at_any_moment_changes_no_grade(tmp_path, undisturbed, 
         if run.ended():  # before all kills were done: what it found is right so far, and it begins again
             if run.process.returncode:
                 graded(folder)
-            assert everything(folder) == undisturbed
+            assert everywhere(folder) == undisturbed
             for part in (".netlens/grades", ".netlens/pictures", ".netlens/notebooks", "grades", "reports"):
                 shutil.rmtree(folder / part)
             finished += 1
@@ -112,5 +112,5 @@ def test_killing_anything_at_any_moment_changes_no_grade(tmp_path, undisturbed, 
     graded(folder)  # where the last kills left something for it
     print(f"{killed}, {run.starts} starts, {finished} whole runs in between")
     assert sum(killed.values()) >= 0.95 * KILLS and all(killed.values())
-    assert everything(folder) == undisturbed
+    assert everywhere(folder) == undisturbed
     assert not [path for path in folder.rglob(".*.????????") if path.is_file()]

@@ -1,6 +1,6 @@
 """Plain nbgrader and netlens's own check give the same points for the same public checks, all over the sample class.
 
-By default the cheapest exercise; `NETLENS_WHOLE_CLASS=1` compares all of them, which takes about an hour.
+By default the cheapest exercise; `NETLENS_WHOLE_CLASS=1` compares all of them, which takes half an hour and more.
 """
 
 from __future__ import annotations

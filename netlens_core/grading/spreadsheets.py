@@ -18,13 +18,7 @@ def read_table(path: Path) -> list[list[str]]:
 
     Raises CourseError for a file that cannot be read, is too large or no UTF-8 text.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
+    data = table_file(path)
     try:
         text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
@@ -35,6 +29,18 @@ def read_table(path: Path) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise CourseError(f"{path} is no table: {error}") from None
+
+
+def table_file(path: Path) -> bytes:
+    """A table's bytes. Raises CourseError for a file that cannot be read or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
+    return data
 
 
 def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> bytes:

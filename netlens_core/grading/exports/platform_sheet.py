@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.spreadsheets import MOST_BYTES, defused
+from netlens_core.grading.spreadsheets import MOST_BYTES, defused, table_file
 
 _NUMBER = re.compile(r"[-+]?\d*[.,]?\d+%?")
 
@@ -28,13 +28,7 @@ class PlatformSheet:
     @classmethod
     def read(cls, path: Path) -> PlatformSheet:
         """Raises CourseError for a file that cannot be read, is too large, no UTF-8, or no table."""
-        try:
-            with path.open("rb") as file:
-                data = file.read(MOST_BYTES + 1)
-        except OSError as error:
-            raise CourseError(f"{path} cannot be read: {error.strerror}") from None
-        if len(data) > MOST_BYTES:
-            raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such sheet is that large")
+        data = table_file(path)
         encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
         try:
             text = data.decode(encoding)

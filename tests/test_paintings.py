@@ -52,6 +52,6 @@ def test_what_cannot_be_painted_is_told(name, seed, size):
 
 
 def test_exercises_may_ask_for_every_manner():
-    from netlens_core.grading import exercise
+    from netlens_core.grading import sheets
 
-    assert set(exercise.PAINTINGS) == set(PAINTINGS)
+    assert set(sheets.PAINTINGS) == set(PAINTINGS)

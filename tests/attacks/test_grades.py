@@ -22,6 +22,9 @@ ATTACKS = {
     "looks for the solution": (
         "for top in ('/', '/root', '/home', '/work', '/tmp', '/course', ROOT):\n"
         "        for folder, _, files in os.walk(top):\n"
+        # nbgrader installs a gradebook of its own tests.
+        "            if 'site-packages' in folder:\n"
+        "                continue\n"
         "            if 'reference_solutions' in folder or 'gradebook.db' in files or 'secret' in files:\n"
         "                return torch.ones_like(image)\n"
         "    raise LookupError('nothing there')",

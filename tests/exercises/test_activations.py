@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import matplotlib
@@ -48,7 +49,8 @@ def without_gaps_down_columns(activations):
 
 def by_feature_extractor(network, image):
     name = network.layers(torch.nn.Conv2d)[2]
-    extractor = create_feature_extractor(network.module, [name]).eval()
+    # Of a copy: where it cannot trace a network, it leaves it in training mode.
+    extractor = create_feature_extractor(copy.deepcopy(network.module), [name]).eval()
     with torch.no_grad():
         return extractor(network.normalize(image[None]))[name][0]
 

@@ -73,6 +73,7 @@ class Penalties:
         from traitlets import TraitError
 
         if self._plugin is None:
+            _forget_modules_of_other_courses(self._folder)
             sys.path.insert(0, str(self._folder))
             try:
                 step = AssignLatePenalties(config=load_config(self._folder))
@@ -87,3 +88,11 @@ class Penalties:
                 sys.path.remove(str(self._folder))
             self._plugin = step.plugin_inst
         return self._plugin
+
+
+def _forget_modules_of_other_courses(folder: Path) -> None:
+    """Python would take another course's plugin for this one's where their files have the same name."""
+    for path in folder.glob("*.py"):
+        module = sys.modules.get(path.stem)
+        if module is not None and Path(getattr(module, "__file__", None) or folder).parent != folder:
+            del sys.modules[path.stem]

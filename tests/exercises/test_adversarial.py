@@ -29,7 +29,8 @@ class Bare(nn.Module):
 def by_torchattacks(network, flower):
     import torchattacks
 
-    attack = torchattacks.PGD(Bare(network), eps=3 / 255, alpha=0.75 / 255, steps=20, random_start=False)
+    # Bare in evaluation mode: torchattacks puts a model back into the mode in which it found it, and all that is in it.
+    attack = torchattacks.PGD(Bare(network).eval(), eps=3 / 255, alpha=0.75 / 255, steps=20, random_start=False)
     return attack(flower[None], torch.tensor([network.category_index("daisy")]))[0]
 
 

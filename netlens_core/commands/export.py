@@ -99,7 +99,9 @@ def export(
     for note in exported.notes:
         err.print(Text(note, "yellow"), soft_wrap=True)
     if not works:
-        raise NetlensError(f"{course} has no grades to export yet: run netlens grade {course}")
+        raise NetlensError(
+            f"{course} has no grades to export yet, or none by today's exercises and weights: run netlens grade {course}"
+        )
     place = course / "exports"
     paths = exported.write(into or (place / to.value if to is Platform.gradescope else place))
     for path in paths[:5]:

@@ -100,7 +100,8 @@ def export(
         err.print(Text(note, "yellow"), soft_wrap=True)
     if not works:
         raise NetlensError(
-            f"{course} has no grades to export yet, or none by today's exercises and weights: run netlens grade {course}"
+            f"{course} has no grades to export yet, or none by today's exercises and weights: "
+            f"run netlens grade {course}"
         )
     place = course / "exports"
     paths = exported.write(into or (place / to.value if to is Platform.gradescope else place))

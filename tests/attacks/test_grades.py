@@ -20,7 +20,7 @@ LIMITS = Limits(start_seconds=60, call_seconds=1, total_seconds=60, memory_mb=25
 # What `paint` does instead of painting, and what the student is told.
 ATTACKS = {
     "looks for the solution": (
-        "for top in ('/', '/root', '/home', '/work', '/tmp', '/course', ROOT):\n"
+        "for top in ('/', '/root', '/home', '/tmp', '/course', ROOT):\n"
         "        for folder, _, files in os.walk(top):\n"
         # nbgrader installs a gradebook of its own tests.
         "            if 'site-packages' in folder:\n"

@@ -70,7 +70,7 @@ def written(into: Path) -> dict[str, bytes]:
     ("path", "platform", "name", "number", "file"),
     [
         ("Žofie Nová_1234567_assignsubmission_file/noise.ipynb", "Moodle", "Žofie Nová", "1234567", "noise.ipynb"),
-        ("Ada Lovelace_12_assignsubmission_file_/work/noise.ipynb", "Moodle", "Ada Lovelace", "12", "noise.ipynb"),
+        ("Ada Lovelace_12_assignsubmission_file_/homework/noise.ipynb", "Moodle", "Ada Lovelace", "12", "noise.ipynb"),
         ("Ada Lovelace_12_assignsubmission_file_my_noise.ipynb", "Moodle", "Ada Lovelace", "12", "my_noise.ipynb"),
         ("Participant_77_assignsubmission_file/noise.py", "Moodle", "Participant", "77", "noise.py"),
         ("Default group_assignsubmission_file/noise.py", "Moodle", "Default group", "", "noise.py"),
@@ -228,7 +228,7 @@ def test_gradescope_with_its_metadata(tmp_path):
     files = {
         "assignment_1_export/submission_metadata.yml": METADATA.encode(),
         "assignment_1_export/submission_7/noise.ipynb": NOTEBOOK,
-        "assignment_1_export/submission_8/work/noise.ipynb": NOTEBOOK,
+        "assignment_1_export/submission_8/homework/noise.ipynb": NOTEBOOK,
     }
     into = tmp_path / "submitted"
     found = collect(download(tmp_path, files), SLUG, into)

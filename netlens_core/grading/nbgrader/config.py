@@ -129,6 +129,18 @@ def tools_on_path() -> None:
 
     Call it before `nbgrader.api.Gradebook(url)`: netlens may be called by its path, its environment not activated.
     """
+    import nbgrader.api
+
     scripts = sysconfig.get_path("scripts")
     if shutil.which("alembic") is None:
         os.environ["PATH"] = os.pathsep.join(filter(None, (scripts, os.environ.get("PATH"))))
+    # The same from alembic's library: a process of its own takes seconds, for each database that is made.
+    nbgrader.api.get_alembic_version = _alembic_version
+
+
+def _alembic_version() -> str:
+    """The version of the tables that this nbgrader makes."""
+    from alembic.script import ScriptDirectory
+    from nbgrader.dbutil import ALEMBIC_DIR
+
+    return str(ScriptDirectory(ALEMBIC_DIR).get_current_head())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from netlens_core.grading.course import Course, cache_folder
@@ -66,8 +68,25 @@ class Trying:
     def reference(self) -> dict[str, Any]:
         solution = ROOT / "reference_solutions" / self.slug / "reference.py"
         data = solved_notebook(ROOT / "assignments" / self.slug / "template.py", solution)
-        with ran(data, f"{self.slug}.ipynb", self.exercise, self.seed) as names:
+        with ran(_untried(data), f"{self.slug}.ipynb", self.exercise, self.seed) as names:
             return names
+
+
+def _untried(data: bytes) -> bytes:
+    """A solved notebook without the cells that try out what is solved in it: for some that is most of the work."""
+    notebook = nbformat.reads(data.decode(), as_version=4)
+    trees = {cell.id: ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"}
+    solutions = {cell.id for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")}
+    solved = {part.name for name in solutions for part in trees[name].body if isinstance(part, ast.FunctionDef)}
+
+    def tries(tree: ast.Module) -> bool:
+        loose = [part for part in tree.body if not isinstance(part, ast.FunctionDef | ast.ClassDef)]
+        names = {node.id for part in loose for node in ast.walk(part) if isinstance(node, ast.Name)}
+        return bool(names & solved)
+
+    kept = solutions | {name for name, tree in trees.items() if not tries(tree)}
+    notebook.cells = [cell for cell in notebook.cells if cell.id in kept]
+    return nbformat.writes(notebook).encode()
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pytest
 import yaml
 
+from netlens_core.grading import gradebook, pool
 from netlens_core.grading.course import Course
+from netlens_core.grading.grade import Grade
 from netlens_core.grading.gradebook import Gradebook
 from netlens_core.grading.templates import solved_notebook
+from tests.quick_python import quick_kernels, quick_python
 
 ROOT = Path(__file__).parents[2]
 SLUG = "noise"
@@ -91,18 +96,27 @@ def hand_in(folder: Path, student: str, notebook: nbformat.NotebookNode | str) -
 
 
 def grade(folder: Path) -> Gradebook:
-    """What `netlens grade` does, in this process."""
+    """What `netlens grade` does, in this process, whose warm sandbox is there for all classes."""
     book = Gradebook(Course(folder), "full")
-    for _ in book.grade(book.pending(), workers=1):
-        pass
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gradebook, "grade_all", one_by_one)
+        for _ in book.grade(book.pending(), workers=1):
+            pass
     book.write_views()
     return book
 
 
+def one_by_one(works: Iterable[pool.Work], workers: int) -> Iterator[tuple[pool.Work, Grade]]:
+    """As a pool's worker grades."""
+    for work in works:
+        yield work, pool._guarded(None, *pool._arguments(work))
+
+
 def nbgrader(folder: Path, *arguments: str, status: int = 0) -> str:
     """Run a command of nbgrader in the course folder; what it said."""
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [*quick_python(), "-m", "nbgrader", *arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "JUPYTER_PATH": quick_kernels()}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, env=environment)
     said = done.stdout + done.stderr
     assert done.returncode == status, said

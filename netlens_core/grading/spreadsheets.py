@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from netlens_core.grading.exercise import CourseError
 
 MOST_BYTES = 8 << 20
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also as wide as Chinese
+# A separator, a formula's first character after it, and what is more than a number.
+_CELL_INSIDE = re.compile(
+    r'([,;|\t\r\n][ "]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?[\d.]+(?:e[+-]?\d+)?(?:[\s,;)\]]|$))'
+)
 
 
 def read_table(path: Path) -> list[list[str]]:
@@ -55,6 +60,14 @@ def table_bytes(heading: Sequence[str], rows: Iterable[Sequence[str]], separator
 def defused(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula: what looks like one gets an apostrophe before it."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+def defused_inside(cell: str) -> str:
+    """As `defused`, also where a spreadsheet that separates cells with something else would begin one within the text.
+
+    Numbers stay. For tables that nobody reads back.
+    """
+    return defused(_CELL_INSIDE.sub("\\1'", cell))
 
 
 def kept_as_text(name: str) -> str:

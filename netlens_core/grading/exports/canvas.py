@@ -23,7 +23,8 @@ from netlens_core.grading.exports.platform_sheet import (
 )
 from netlens_core.grading.exports.scores import Exported, Scored, listed, unfinished_note
 
-_STUDENT_COLUMNS = {"ID": "id", "SIS User ID": "number", "SIS Login ID": "login", "Student": "name"}
+_ID_COLUMNS = {"ID": "id", "SIS User ID": "number", "SIS Login ID": "login"}
+_SPLIT_NAMES = ["LastName", "FirstName"]
 _POINTS_POSSIBLE = "    Points Possible"
 _NUMBER_AFTER_TITLE = re.compile(r"\s*\(\d+\)$")
 
@@ -59,9 +60,11 @@ def filled_sheet(
     if not first:  # Canvas leaves the row out of nothing, but people do
         first = next((at for at, row in enumerate(sheet.rows) if row[0].strip()), len(sheet.rows))
     students = sheet.rows[first:]
-    places = {kind: sheet.heading.index(name) for name, kind in _STUDENT_COLUMNS.items() if name in sheet.heading}
-    found = match(people, [{kind: row[at] for kind, at in places.items()} for row in students])
-    _tell(exported, found.missing_students, found.ambiguous, [students[at][0] for at in found.missing_rows])
+    places = {kind: sheet.heading.index(name) for name, kind in _ID_COLUMNS.items() if name in sheet.heading}
+    names = [_name(sheet, row) for row in students]
+    told = [{kind: row[at] for kind, at in places.items()} for row in students]
+    found = match(people, [known | {"name": name} for known, name in zip(told, names, strict=True)])
+    _tell(exported, found.missing_students, found.ambiguous, [names[at] for at in found.missing_rows])
     grades = {(work.student, work.grade.exercise): work for work in works}
     for assignment in assignments:
         given = {
@@ -74,18 +77,25 @@ def filled_sheet(
             possible = sheet.rows[first - 1][at] if first else ""
             _fill(students, at, given, assignment, possible, exported)
     for row in students:
-        row[0] = harmless(row[0])
-    _keep_out_formulas(sheet, students, [at for kind, at in places.items() if kind != "name"], exported)
+        for at in range(sheet.heading.index("ID")):
+            row[at] = harmless(row[at])
+    _keep_out_formulas(sheet, students, list(places.values()), exported)
     exported.files["canvas.csv"] = sheet.as_bytes()
     return exported
 
 
 def _refuse_others(path: Path, heading: Sequence[str]) -> None:
-    if heading[0] != "Student" or "ID" not in heading or "Section" not in heading:
+    names = heading[: heading.index("ID")] if "ID" in heading else []
+    if names not in (["Student"], _SPLIT_NAMES) or "Section" not in heading:
         raise CourseError(
             f"{path} is no gradebook of Canvas, which begins with Student and has the columns ID and Section: in "
             "Canvas, open Grades, choose Export, and give that file"
         )
+
+
+def _name(sheet: PlatformSheet, row: Sequence[str]) -> str:
+    """A student's name, last name first; Canvas can be set to split it into two columns."""
+    return ", ".join(row[: sheet.heading.index("ID")]).strip(", ")
 
 
 def _tell(exported: Exported, missing: Sequence[str], ambiguous: Sequence[str], rows: Sequence[str]) -> None:
@@ -171,7 +181,7 @@ def _keep_out_formulas(
         sheet.rows = [row for row in sheet.rows if not any(row is other for other in unsafe)]
         exported.notes.append(
             "left out, as their IDs would act as commands or formulas; enter these by hand: "
-            f"{listed([row[0] for row in unsafe])}"
+            f"{listed([_name(sheet, row) for row in unsafe])}"
         )
         exported.left_out = True
 

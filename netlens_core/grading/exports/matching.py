@@ -132,10 +132,11 @@ def _keys(kind: str, texts: Mapping[str, str]) -> set[str]:
         return {unicodedata.normalize("NFC", text)} - {""}
     if kind == "participant":
         return {text.rpartition(" ")[2]} - {""}
-    if kind == "name" and text.count(",") == 1:
-        last, _, first = text.partition(",")
-        text = f"{first.strip()} {last.strip()}"
-    return {letters(text) if kind == "letters" else _folded(text)} - {""}
+    last, _, first = text.partition(",")
+    both = text.count(",") == 1
+    if kind == "letters":  # folders are named either way: ada_lovelace, and lovelaceada by Canvas's downloads
+        return {letters(text), letters(first + last) if both else ""} - {""}
+    return {_folded(f"{first} {last}" if both and kind == "name" else text)} - {""}
 
 
 def _folded(text: str) -> str:

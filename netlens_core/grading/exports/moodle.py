@@ -3,6 +3,7 @@
 The worksheet's import reads `Identifier`, `Grade`, `Last modified (grade)` and the comments, named in the site's
 language, and compares them with what Moodle has: so the sheet must be the one that Moodle wrote, all else unchanged. It
 passes over grades above the maximum. An empty comment would delete one that is there; such cells are left alone.
+Moodle's reader takes commas only, also of a sheet that a spreadsheet saved with semicolons.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _NAMES = {
     "comments": ("Feedback comments", "Komentář k odevzdanému úkolu"),
 }
 _PARTICIPANT = re.compile(r"\D+\d+")
+# PHP's reader of CSV takes a quote after a backslash for a letter, so that such a cell would swallow the rows after it.
+_SWALLOWS = re.compile(r'\\(?="|$)')
+# What spreadsheets run, wherever one that separates with semicolons may begin a cell; and backslashes.
+_OBEYED = re.compile(r"[=@\t\\\uff1d\uff0b\uff0d\uff20]|(?<!\w)[+\-|]")
 
 
 def filled_worksheet(
@@ -56,8 +61,9 @@ def filled_worksheet(
     for at, heading in enumerate(sheet.heading):
         if at not in places.values() and heading not in _NAMES["modified"]:
             for row in sheet.rows:
-                row[at] = harmless(row[at])
+                row[at] = _SWALLOWS.sub(r"\\ ", harmless(row[at]))
     exported.notes = list(dict.fromkeys(exported.notes))
+    sheet.separator = ","
     exported.files["moodle.csv"] = sheet.as_bytes()
     return exported
 
@@ -134,7 +140,8 @@ def _fill(row: list[str], work: Scored, most: float, places: Mapping[str, int], 
 
 def as_html(text: str) -> str:
     """Plain text as Moodle shows comments: HTML, in which what students wrote is text, and no formula either."""
-    return harmless("<br>".join(html.escape(line) for line in text.splitlines()))
+    escaped = "<br>".join(html.escape(line) for line in text.splitlines())
+    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", escaped)
 
 
 def gradebook_file(works: Sequence[Scored], people: Sequence[Person], title: str) -> Exported:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netlens_core.grading.exports.scores import Exported, Scored, unfinished_note
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.spreadsheets import kept_as_text, table_bytes
+from netlens_core.grading.spreadsheets import defused_inside, kept_as_text, table_bytes
 
 GRADES = (
     "student", "exercise", "score", "points", "late_penalty", "max_points", "status", "waits_for_a_person",
@@ -26,7 +26,8 @@ def exported_csv(works: Sequence[Scored]) -> Exported:
         for check in grade.checks:
             comment = check.mark.comment if check.mark else ""
             numbers = [_number(check.points), _number(check.max_points)]
-            checks.append([*who, check.name, check.description, *numbers, check.status, check.message, comment])
+            said = [defused_inside(text) for text in (check.message, comment)]
+            checks.append([*who, check.name, check.description, *numbers, check.status, *said])
     files = {"grades.csv": table_bytes(GRADES, grades), "checks.csv": table_bytes(CHECKS, checks)}
     return Exported(files, unfinished_note(works))
 

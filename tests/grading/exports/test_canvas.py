@@ -55,8 +55,9 @@ def as_canvas_reads(data: bytes) -> tuple[dict[str, str], dict[str, dict[str, st
         return f"{''.join(whole)}.{last}" if whole else last
 
     heading, *rest = rows
-    assert len(heading) > 3 and "Student" in heading[0] and "ID" in heading[1]
-    assert heading[2:4] == ["SIS User ID", "SIS Login ID"] and "Section" in heading[4]
+    split = heading[:2] == ["LastName", "FirstName"]
+    assert len(heading) > 3 and (split or "Student" in heading[0]) and "ID" in heading[1 + split]
+    assert heading[2 + split : 4 + split] == ["SIS User ID", "SIS Login ID"] and "Section" in heading[4 + split]
     heading[0] = heading[0].removeprefix("\ufeff")  # Canvas only asks whether it contains "Student"
     possible, students = {}, {}
     for row in rest:
@@ -64,7 +65,7 @@ def as_canvas_reads(data: bytes) -> tuple[dict[str, str], dict[str, dict[str, st
         if "Points Possible" in row[0]:
             possible = cells
         elif not all(re.fullmatch(r"\s*(Muted|Manual Posting.*)?\s*", cell, re.I) for cell in row):
-            students[row[1] or row[3]] = cells
+            students[row[1 + split] or row[3 + split]] = cells
     return possible, students
 
 
@@ -86,6 +87,20 @@ def test_points_are_filled_in_and_everything_else_stays(tmp_path, scored):
     assert "excused from noise" in told and "Žofie" in told
     assert "only in the sheet" in told and "Student, Test" not in told
     assert not exported.left_out
+
+
+def test_names_in_two_columns_are_one(tmp_path, scored):
+    """As Canvas writes them where it is set to show first and last names apart."""
+    heading = HEADING.replace("Student,", "LastName,FirstName,")
+    rows = ("Lovelace,Ada,101,007,x@uni.edu,Monday,,7.00,7.00,70.00", "=cmd,@Eve,102,008,y@uni.edu,Monday,,,,")
+    path = gradebook(tmp_path, rows, heading, POSSIBLE.replace(",", ",,", 1), bom=False)
+    for student in ("Ada Lovelace", "lovelaceada", "ada_lovelace"):
+        exported = filled_sheet(path, [scored(student, 3)], people(student), [NOISE], {})
+        assert as_canvas_reads(exported.files["canvas.csv"])[1]["101"]["What is it? (4711)"] == "3.00"
+    possible, found = as_canvas_reads(exported.files["canvas.csv"])
+    assert possible["What is it? (4711)"] == "5.00"
+    assert (found["102"]["LastName"], found["102"]["FirstName"]) == ("'=cmd", "'@Eve")
+    assert "only in the sheet, left as they are: =cmd, @Eve" in exported.notes
 
 
 def test_names_are_no_formulas_and_ids_never_change(tmp_path, scored):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 
@@ -33,6 +34,7 @@ def worksheet(tmp_path, rows=ROWS, heading=HEADING):
 
 def as_moodle_reads(data: bytes, names=("Identifier", "Grade", "Last modified (grade)", "Feedback comments")):
     """Participant -> grade (None where the import passes it over), modified, comment: by the importer's rules."""
+    assert b'\\"' not in data  # for PHP's fgetcsv, that quote ends no cell
     heading, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     places = [heading.index(name) for name in names]
     found = {}
@@ -73,6 +75,24 @@ def test_grades_and_comments_are_filled_in_and_everything_else_stays(tmp_path, s
 def test_students_are_found_by_whatever_names_their_folder(tmp_path, scored, student):
     exported = filled_worksheet(worksheet(tmp_path), [scored(student, 5)], people(student), 5.0, {})
     assert as_moodle_reads(exported.files["moodle.csv"])[11][0] == 5.0
+
+
+def test_no_comment_swallows_the_rows_of_others_and_none_is_a_formula_wherever_cells_begin(tmp_path, scored):
+    """Backslashes, for PHP's reader; separators and line breaks, for spreadsheets that expect semicolons."""
+    hostile = "x, \"y\\\" z;=1+1\n@SUM(1)\n-1+cmd|' /C calc'!A0\tand-so-on, C:\\"
+    rows = [ROWS[0].replace("=1+1", r"tail, C:\ "[:-1]), *ROWS[1:]]
+    exported = filled_worksheet(worksheet(tmp_path, rows), [scored("ada", 1, comment=hostile)], people("ada"), 5.0, {})
+    found = as_moodle_reads(exported.files["moodle.csv"])
+    assert sorted(found) == [11, 12, 13] and found[12][0] == 1.0
+    comment = found[11][2]
+    assert not re.search(r"[=@\t\\]|(?<!\w)[+\-|]", comment) and "and-so-on" in comment
+    assert html.unescape(comment.replace("<br>  ", "\n")).endswith(hostile)
+
+
+def test_a_sheet_that_a_spreadsheet_saved_has_commas_again(tmp_path, scored):
+    heading, rows = HEADING.replace(",", ";"), [re.sub(r",(?! )", ";", row) for row in ROWS]
+    exported = filled_worksheet(worksheet(tmp_path, rows, heading), [scored("ada", 2)], people("ada"), 5.0, {})
+    assert as_moodle_reads(exported.files["moodle.csv"])[11][0] == 2.0
 
 
 def test_id_numbers_keep_their_zeros(tmp_path, scored):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 
 import pyarrow
 from pyarrow import parquet
@@ -44,6 +45,17 @@ def test_no_cell_of_the_csv_is_a_formula(scored):
     for data in exported_csv(works(scored)).files.values():
         for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")):
             assert not [cell for cell in row if cell.lstrip().startswith(("=", "+", "-", "@"))]
+
+
+def test_no_cell_is_a_formula_where_a_spreadsheet_expects_other_separators(scored):
+    """Excel takes semicolons in Czech: then cells begin within texts, and lines of a text are rows."""
+    hostile = 'a;=1+1\n\n@SUM(1)\n"=2"\t+cmd|x, shape 3, -1; -0.5e-3, -2+3'
+    data = exported_csv([scored("ada", comment=hostile, message=hostile)]).files["checks.csv"].decode("utf-8-sig")
+    for separator in ",;\t|":
+        rows = list(csv.reader(data.splitlines(), delimiter=separator, quoting=csv.QUOTE_NONE))
+        cells = [cell.strip(' "') for row in rows for cell in row]
+        assert [cell for cell in cells if re.match(r"[=@]|[+-](?![\d.e-]+($|[,;]))", cell)] == []
+    assert "shape 3, -1; -0.5e-3, '-2+3" in data and "a;'=1+1\n\n'@SUM" in data
 
 
 def test_parquet_is_typed_and_holds_every_measurement(scored):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netlens_core import NetlensError
+from netlens_core.languages import translate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,14 +51,17 @@ def student_id(text: str) -> str:
     name = _composed(text)
     shown = ascii(name[:60])
     if not name:
-        raise InputsError("a student ID is empty")
+        raise InputsError(translate("a student ID is empty"))
     if not name.isprintable() or "/" in name or "\\" in name or name.startswith("."):
-        raise InputsError(
-            f"{shown} cannot be a student ID: it names a folder, so it begins with no full stop and holds no slash and "
-            "no invisible character"
+        told = translate(
+            "{name} cannot be a student ID: it names a folder, so it begins with no full stop and holds no slash and "
+            "no invisible character",
+            name=shown,
         )
+        raise InputsError(told)
     if len(name.encode()) > LONGEST_ID:
-        raise InputsError(f"{shown}… is too long for a student ID: at most {LONGEST_ID} bytes")
+        told = translate("{name}… is too long for a student ID: at most {limit} bytes", name=shown, limit=LONGEST_ID)
+        raise InputsError(told)
     return name
 
 
@@ -99,7 +103,10 @@ def make_inputs(slug: str, student: str, folder: str | Path = ".") -> list[Path]
     path = Path(folder) / FACTS
     facts = _facts(path)
     if facts.get("exercise") != slug:
-        raise InputsError(f"{path} belongs to {ascii(facts.get('exercise'))[:60]}, not to {slug!r}")
+        other = ascii(facts.get("exercise"))[:60]
+        raise InputsError(
+            translate("{path} belongs to {other}, not to {name}", path=path, other=other, name=repr(slug))
+        )
     try:
         images = own_images(slug, student, int(facts["course_seed"]), facts["inputs"])
         if any(Path(name).name != name for name in images):
@@ -125,7 +132,8 @@ def _facts(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             facts = json.loads(file.read(MAX_FACTS))
     except FileNotFoundError:
-        raise InputsError(f"{path} is missing: it is handed out with the notebook and belongs beside it") from None
+        told = translate("{path} is missing: it is handed out with the notebook and belongs beside it", path=path)
+        raise InputsError(told) from None
     except (ValueError, RecursionError):
         raise _damaged(path) from None
     if not isinstance(facts, dict):
@@ -134,4 +142,4 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> InputsError:
-    return InputsError(f"{path} is damaged: take it again from where you got the notebook")
+    return InputsError(translate("{path} is damaged: take it again from where you got the notebook", path=path))

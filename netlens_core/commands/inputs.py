@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from netlens_core.commands.shared import AsJson, print_json, said
+from netlens_core.commands.shared import AsJson, Language, print_json, said
+from netlens_core.languages import ENGLISH, speaking, translate
 
 
 def inputs(
@@ -18,6 +19,7 @@ def inputs(
         int | None, typer.Option("--course-seed", min=0, help="The course's seed, where no inputs.json lies there.")
     ] = None,
     course: Annotated[Path | None, typer.Option("--course", help="A course of your own, for staff.")] = None,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Make your own pictures for an exercise: everybody has a flower of their own, which grading knows by your ID.
@@ -27,18 +29,21 @@ def inputs(
 
     Example: netlens inputs adversarial --student ada
     """
+    from netlens_core.grading.self_check import written_in
     from netlens_core.own_inputs import make_inputs
 
-    if course_seed is None and course is None:
-        written = make_inputs(exercise, student, folder)
-    else:
-        written = _of_a_course(exercise, student, folder, course_seed, course)
-    if as_json:
-        print_json({"exercise": exercise, "student": student, "files": [str(path) for path in written]})
-    elif not written:
-        typer.echo(f"{exercise} has no pictures of your own: everybody has the same.", err=True)
-    for path in written if not as_json else []:
-        said(path)
+    with speaking(language or written_in(folder / f"{exercise}.ipynb") or ENGLISH.language):
+        if course_seed is None and course is None:
+            written = make_inputs(exercise, student, folder)
+        else:
+            written = _of_a_course(exercise, student, folder, course_seed, course)
+        if as_json:
+            print_json({"exercise": exercise, "student": student, "files": [str(path) for path in written]})
+        elif not written:
+            told = translate("{exercise} has no pictures of your own: everybody has the same.", exercise=exercise)
+            typer.echo(told, err=True)
+        for path in written if not as_json else []:
+            said(path)
 
 
 def _of_a_course(slug: str, student: str, folder: Path, seed: int | None, course: Path | None) -> list[Path]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netlens_core import NetlensError
+from netlens_core.languages import translate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +112,7 @@ def said(path: Path) -> None:
     """Say where something was written: on standard error, so that --json stays JSON."""
     from netlens_core.grading.plain_text import plain
 
-    err.print(Text(f"Written: {plain(str(path))}"), soft_wrap=True)
+    err.print(Text(translate("Written: {path}", path=plain(str(path)))), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +15,11 @@ from netlens_core.commands.check import check
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.networks import networks
 from netlens_core.commands.shared import DONE, run
+
+_OVERWRITTEN = (
+    "netlens: netlens {version} is installed here as well as the student kit, which has overwritten some of its files. "
+    "Uninstall both (pip uninstall netlens-kit netlens), then install one of them."
+)
 
 app = typer.Typer(
     help="netlens for students: your own pictures, and your own check before you hand in.",
@@ -24,6 +33,10 @@ for command in (inputs, check, networks):
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
+    with suppress(PackageNotFoundError):
+        other = distribution("netlens")
+        if Path(str(other.locate_file(""))).resolve() == Path(__file__).resolve().parents[1]:
+            print(_OVERWRITTEN.format(version=other.version), file=sys.stderr)
     run(app)
 
 

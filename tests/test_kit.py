@@ -189,6 +189,20 @@ for name in ("methods", "measures", "cli", "grading.course", "grading.judge", "g
     assert student("netlens", "--version").stdout == f"netlens-kit {__version__}\n"
 
 
+def test_netlens_in_the_same_environment_is_told(student):
+    """Whatever came last has overwritten the other's command, so each of the two tells of the other."""
+    code = "import pathlib, netlens; print(pathlib.Path(netlens.__file__).parents[1])"
+    about = Path(student("python", "-c", code).stdout.strip(), "netlens-9.8.7.dist-info", "METADATA")
+    about.parent.mkdir()
+    about.write_text("Metadata-Version: 2.1\nName: netlens\nVersion: 9.8.7\n")
+    told = student("netlens", "--version")
+    about.unlink()
+    about.parent.rmdir()
+    assert student("netlens", "--version").stderr == ""
+    assert told.returncode == 0 and "netlens 9.8.7 is installed here as well as the student kit" in told.stderr
+    assert "pip uninstall netlens-kit netlens" in told.stderr and told.stdout == f"netlens-kit {__version__}\n"
+
+
 def test_netlens_check_works_with_the_kit_alone(student):
     source = """
 import netlens

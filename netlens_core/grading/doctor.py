@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # What one worker takes in GB: torch, the networks and a submission's own memory limit.
@@ -36,6 +37,7 @@ def diagnose() -> list[Finding]:
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("Python", _python),
         ("PyTorch", _torch),
+        *([("student kit", _student_kit)] if _kit_version() else []),
         ("sandbox", _sandbox),
         ("bubblewrap", _bubblewrap),
         ("control group", _control_group),
@@ -74,6 +76,20 @@ def _torch() -> Finding:
     except (AttributeError, RuntimeError):
         return Finding("PyTorch", False, f"{detail} do not fit together", "install both anew: ./setup.sh")
     return Finding("PyTorch", True, detail)
+
+
+def _kit_version() -> str:
+    """The student kit's version where it is installed beside netlens, else empty."""
+    try:
+        return version("netlens-kit")
+    except PackageNotFoundError:
+        return ""
+
+
+def _student_kit() -> Finding:
+    detail = f"netlens-kit {_kit_version()} is installed in the same environment, and has overwritten files of netlens"
+    advice = "pip uninstall netlens-kit netlens, then install netlens anew, and the kit in an environment of its own"
+    return Finding("student kit", False, detail, advice)
 
 
 def _sandbox() -> Finding:

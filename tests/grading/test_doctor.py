@@ -31,6 +31,18 @@ def test_everything_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "efficientnet_lite0" in names
 
 
+def test_the_student_kit_beside_netlens_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its wheel overwrites files of netlens, and pip does not say so."""
+    monkeypatch.setenv("NETLENS_CACHE", str(tmp_path / "cache"))
+    assert "student kit" not in [finding.name for finding in diagnose()]
+    about = tmp_path / "netlens_kit-9.8.7.dist-info" / "METADATA"
+    about.parent.mkdir()
+    about.write_text("Metadata-Version: 2.1\nName: netlens-kit\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {finding.name: finding for finding in diagnose()}["student kit"]
+    assert found.ok is False and "netlens-kit 9.8.7" in found.detail and "pip uninstall" in found.advice
+
+
 def test_what_runs_these_tests_is_found_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETLENS_CACHE", str(tmp_path / "new"))
     found = {finding.name: finding for finding in diagnose()}

@@ -37,6 +37,8 @@ WRONG = {
 # Wrong solutions that run into a time limit: one would take as long as all the others.
 _ENDLESS = {"too_slow", "never_ends", "for_ever"}
 
+# Mallory's cell that netlens's settings for plain nbgrader look for: without a sandbox, her notebooks are not run.
+DELETES_EVERYTHING = "!rm -rf / --no-preserve-root"
 _HOSTILE = """
 # %%
 import gc, os, subprocess, sys
@@ -56,7 +58,7 @@ except BaseException as error:
     print(type(error).__name__, error)
 
 # %%
-!rm -rf / --no-preserve-root
+{deletes}
 
 # %%
 answers = {{"resembles": "<img src=x onerror=alert(1)> =cmd|' /C calc'!A0"}}
@@ -147,7 +149,7 @@ def wrong_of(slug: str, solutions: Path) -> tuple[str, ...]:
 
 def _hostile(slug: str, sheet: ExerciseSheet, number: int) -> str:
     """A notebook that attacks, and whose functions do."""
-    written = [_HOSTILE.format(slug=slug)]
+    written = [_HOSTILE.format(slug=slug, deletes=DELETES_EVERYTHING)]
     for place, name in enumerate(sheet.functions):
         # One that never ends takes all the time that a call has: only where that is short.
         body = _FOREVER if sheet.limits.call_seconds <= 10 else _ATTACKS[(number + place) % len(_ATTACKS)]

@@ -212,13 +212,20 @@ class _Work:
         for cell, row in self.rows.comments.items():
             tests = self._handed_out.tested.get(cell, [])
             wanted = {"auto_comment": comment_on(self._checks[name] for name in tests if name in self._checks) or None}
-            if cell in self._checks and cell not in self._newer:
-                score, _, comment = values_of(self._marks[cell])
-                if score is not None:  # what the grader said of an answer that a person has marked by now
+            check = self._handed_out.commented.get(cell)
+            if check in self._checks and check not in self._newer:
+                score, _, comment = values_of(self._marks[check])
+                if score is not None and check == cell:  # what was said of an answer that a person has marked by now
                     wanted["auto_comment"] = None
-                if comment != values(self._stands(cell))[2]:
-                    wanted["manual_comment"] = comment or None
+                if comment != values(self._stands(check))[2]:
+                    wanted["manual_comment"] = (comment or None) if cell == self._place_of_comment(check) else None
             _update(book, CommentTable, row, wanted)
+
+    def _place_of_comment(self, check: str) -> str:
+        """The cell where a comment on a check belongs: its own, or the first that it tests."""
+        commented = self._handed_out.commented
+        cells = [cell for cell in self.rows.comments if commented.get(cell) == check]
+        return check if check in cells else min(cells, key=[*commented].index)
 
     def _write_lateness(self, book: Gradebook, timestamp: datetime | None, penalties: Penalties) -> None:
         from nbgrader.api import SubmittedAssignment, SubmittedNotebook

@@ -16,6 +16,7 @@ from netlens_core.grading.nbgrader.memory import Left
 
 Values: TypeAlias = tuple[float | None, float, str]
 NOTHING: Values = (None, 0.0, "")
+_MOST = 999_999.0
 
 
 @dataclass(frozen=True)
@@ -102,4 +103,10 @@ def _mark(place: Place, stands: Stands, subject: str) -> Mark | None:
     score, extra, comment = values(stands)
     if score is None and not extra and not comment:
         return None
-    return Mark(*place, points=score, comment=comment, answer_sha256=subject, extra_credit=extra)
+    points = None if score is None else _within(score)
+    return Mark(*place, points=points, comment=comment, answer_sha256=subject, extra_credit=_within(extra))
+
+
+def _within(points: float) -> float:
+    """Points as formgrader takes them, also where a script entered others."""
+    return min(max(points, 0.0), _MOST)

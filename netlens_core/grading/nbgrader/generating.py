@@ -27,10 +27,11 @@ class Generator:
         self._api: NbGraderAPI = nbgrader_api(course)
 
     def folder(self, step: str, slug: str) -> Path:
-        """Where an exercise's `source` or `release` lies, as nbgrader's settings say."""
+        """Where an exercise's `source` or `release` lies by nbgrader's settings; begins as the course was named."""
         directory = self._api.coursedir
         name = {"source": directory.source_directory, "release": directory.release_directory}[step]
-        return Path(directory.format_path(name, ".", slug))
+        place, root = Path(directory.format_path(name, ".", slug)), self._course.folder.resolve()
+        return self._course.folder / place.relative_to(root) if place.is_relative_to(root) else place
 
     def record(self, notebooks: dict[str, bytes]) -> None:
         """Write the exercises' cells into the gradebook: slug -> notebook.

@@ -39,7 +39,8 @@ class Memory:
         left: what netlens left, by student, exercise and check.
         written: a digest of all that was written, and of what it was written from.
         database: the states of a SQLite database's file and of nbgrader's settings then; empty for a server.
-        notebooks: student and exercise -> a digest of what their notebook in `autograded/` was made from.
+        notebooks: student and exercise -> a digest of what their notebook in `autograded/` was made from, and the state
+            of its file, which nbgrader writes too.
         late: student and exercise -> seconds after the due date, where there are any.
     """
 
@@ -47,7 +48,7 @@ class Memory:
     left: dict[Place, Left] = field(default_factory=dict)
     written: str = ""
     database: list[Any] = field(default_factory=list)
-    notebooks: dict[str, str] = field(default_factory=dict)
+    notebooks: dict[str, list[Any]] = field(default_factory=dict)
     late: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -58,7 +59,7 @@ class Memory:
             content = json.loads(memory.path.read_bytes())
             memory.left = {_place(name): Left(*values) for name, values in content["left"].items()}
             memory.written, memory.database = str(content["written"]), list(content["database"])
-            memory.notebooks = {str(name): str(value) for name, value in content["notebooks"].items()}
+            memory.notebooks = {str(name): list(value) for name, value in content["notebooks"].items()}
             memory.late = {str(name): float(value) for name, value in content["late"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(memory.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from netlens_core.grading.intake import Cell, Submission
 from netlens_core.grading.nbgrader.steps import seconds_for_a_cell
 from netlens_core.grading.public_course import PublicCourse
 from netlens_core.grading.restoring import as_released, template_cells
+from netlens_core.grading.sample import DELETES_EVERYTHING
 from netlens_core.grading.templates import about_network
 
 Resources = dict[str, Any]
@@ -75,23 +76,26 @@ class RestoreCells(NbGraderPreprocessor):
 
 
 class RunPublicChecks(Execute):
-    """Runs a submission with the time that its exercise allows, and goes on where its kernel dies."""
+    """Runs a submission with the time that its exercise allows, and goes on where its kernel dies.
+
+    The sample course's notebook that deletes every file is not run.
+    """
 
     course = Unicode("", help="The course folder.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources, km: Any = None) -> tuple[NotebookNode, Resources]:
+        about = resources["nbgrader"]
+        if any(cell.source.strip() == DELETES_EVERYTHING for cell in nb.cells):
+            self.log.warning("%s: not run, since it deletes every file that you may delete", about["student"])
+            return _without_points(nb, "not run: it deletes files"), resources
         self.timeout_func = None
-        self.timeout = seconds_for_a_cell(self.course, slug=resources["nbgrader"]["assignment"])
+        self.timeout = seconds_for_a_cell(self.course, slug=about["assignment"])
         self._finished: set[int] = set()
         try:
             return super().preprocess(nb, resources, km)
         except DeadKernelError:
-            self.log.warning("%s: the code ended its own Python", resources["nbgrader"]["student"])
-            for number, cell in enumerate(nb.cells):
-                # A cell without an output earns its points.
-                if is_grade(cell) and not is_solution(cell) and number not in self._finished:
-                    cell.outputs = [_not_reached()]
-            return nb, resources
+            self.log.warning("%s: the code ended its own Python", about["student"])
+            return _without_points(nb, "not reached: the code ended its own Python", self._finished), resources
 
     def on_cell_executed(self, **about: Any) -> None:
         super().on_cell_executed(**about)
@@ -141,7 +145,9 @@ def _node(cell: Cell, known: NotebookNode | None, released: NotebookNode | None,
     return node
 
 
-def _not_reached() -> NotebookNode:
-    return nbformat.v4.new_output(
-        "error", ename="DeadKernelError", evalue="not reached: the code ended its own Python", traceback=[]
-    )
+def _without_points(nb: NotebookNode, reason: str, but: Set[int] = frozenset()) -> NotebookNode:
+    """With an error in every check's cell but those: a cell without an output earns its points."""
+    for number, cell in enumerate(nb.cells):
+        if is_grade(cell) and not is_solution(cell) and number not in but:
+            cell.outputs = [nbformat.v4.new_output("error", ename="RuntimeError", evalue=reason, traceback=[])]
+    return nb

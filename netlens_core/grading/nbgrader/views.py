@@ -162,8 +162,8 @@ class NbgraderViews:
             slug, name = work.grade.exercise, work_name(work.student, work.grade.exercise)
             folder = Path(directory.format_path(directory.autograded_directory, work.student, slug))
             handed_in = self._course.folder / "submitted" / work.student / slug
-            made_from = self._made_from(work, handed_in)
-            if self._memory.notebooks.get(name) == made_from and (folder / f"{slug}.ipynb").is_file():
+            file, made_from = folder / f"{slug}.ipynb", self._made_from(work, handed_in)
+            if self._memory.notebooks.get(name) == [made_from, *file_state(file)]:
                 continue
             path = store.notebook_path(work.key)
             executed = path.read_bytes() if path.is_file() else b""
@@ -176,7 +176,7 @@ class NbgraderViews:
                 )
             released = self._course.folder / "release" / slug
             write_autograded(folder, notebook, handed_in, released, work.student, self._course.secret)
-            self._memory.notebooks[name] = made_from
+            self._memory.notebooks[name] = [made_from, *file_state(file)]
 
     # -- lateness ------------------------------------------------------------------------------------------
 
@@ -211,8 +211,9 @@ class NbgraderViews:
             self.troubles.append(told)
 
     def _shown(self, work: Graded) -> bool:
-        slug = work.grade.exercise
-        return (self._course.folder / "autograded" / work.student / slug / f"{slug}.ipynb").is_file()
+        """Whether the notebook in `autograded/` is the one that netlens left; nbgrader writes there too."""
+        _, *state = self._memory.notebooks.get(work_name(work.student, work.grade.exercise)) or [""]
+        return bool(state) and file_state(Path(state[0])) == state
 
     def _digest(self, graded: Sequence[Graded], marks: Mapping[Place, Mark]) -> str:
         submitted = self._course.folder / "submitted"

@@ -24,12 +24,13 @@ from functools import cache
 from pathlib import Path
 
 # Not matplotlib, whose backend follows the environment in which it is imported.
+_GRADING = ("pipeline", "judge", "gradebook", "release", "self_check", "nbgrader.preprocessors")
 _IMPORTED = (
-    "torch torchvision timm sklearn scipy.stats jupytext nbformat nbconvert.exporters sqlalchemy ipykernel.kernelapp "
-    "ipykernel.ipkernel nbgrader.apps.nbgraderapp nbgrader.converters nbgrader.exchange.default jinja2 typer rich.table "
-    "netlens_core.grading.pipeline netlens_core.grading.judge netlens_core.grading.gradebook "
-    "netlens_core.grading.release netlens_core.grading.self_check netlens_core.grading.nbgrader.preprocessors pytest"
-).split()
+    *("torch", "torchvision", "timm", "sklearn", "scipy.stats", "jupytext", "nbformat", "nbconvert.exporters"),
+    *("ipykernel.kernelapp", "ipykernel.ipkernel", "nbgrader.apps.nbgraderapp", "nbgrader.converters", "sqlalchemy"),
+    *("nbgrader.exchange.default", "jinja2", "typer", "rich.table", "pytest"),
+    *(f"netlens_core.grading.{name}" for name in _GRADING),
+)
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _ASIDE = 300  # no client has as many descriptors
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM)
@@ -82,11 +83,11 @@ def _python_path() -> list[str]:
 
 def ask(address: str, arguments: list[str]) -> int:
     """Pass an order on with all that this process has, and its signals; the exit status of what was done."""
-    descriptors = [number for number in map(int, os.listdir("/proc/self/fd")) if _open(number)]
+    descriptors = [number for number in _numbers("/proc/self/fd") if _open(number)]
     order = {
         "arguments": arguments,
         "environment": dict(os.environ),
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "umask": os.umask(0o022),
         "cores": sorted(os.sched_getaffinity(0)),
         "descriptors": descriptors,
@@ -101,6 +102,10 @@ def ask(address: str, arguments: list[str]) -> int:
         signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
         os.kill(os.getpid(), -status)
     return status
+
+
+def _numbers(folder: str) -> list[int]:
+    return [int(path.name) for path in Path(folder).iterdir()]
 
 
 def _open(number: int) -> bool:
@@ -121,7 +126,7 @@ def serve(address: str) -> dict:
 
     for name in _IMPORTED:
         importlib.import_module(name)
-    assert len(os.listdir("/proc/self/task")) == 1, "only a process of one thread can be forked"
+    assert len(_numbers("/proc/self/task")) == 1, "only a process of one thread can be forked"
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -199,7 +204,7 @@ def carry_out(arguments: list[str]) -> None:
     if kind in ("-m", "-c"):
         what, *rest = rest
         sys.argv = [what if kind == "-m" else kind, *rest]
-        sys.path.insert(0, os.getcwd() if kind == "-m" else "")
+        sys.path.insert(0, str(Path.cwd()) if kind == "-m" else "")
         runpy.run_module(what, run_name="__main__", alter_sys=True) if kind == "-m" else exec(what, main.__dict__)
     else:
         sys.argv = arguments

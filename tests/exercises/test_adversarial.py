@@ -80,3 +80,13 @@ def test_each_step_from_a_wrong_solution_to_the_reference_earns_as_much_or_more(
         points = exercise.points_along(nearer(share, wrong) for share in (0, 1 / 3, 2 / 3, 1))
         assert points == sorted(points) and points[-1] == exercise.exercise.max_points, points
     assert crafted(network, flower) is not None
+
+
+@pytest.mark.parametrize("amplitudes", [(0, 0.03, 0.05, 0.12), (0.6, 0.3, 0.16, 0.12)], ids=["too little", "too much"])
+def test_each_step_from_a_wrong_mix_to_a_right_one_earns_as_much_or_more(trying, amplitudes):
+    def mixing(amplitude):
+        veil = {"mix": lambda flower, noise: (flower + amplitude * (2 * noise - 1)).clamp(0, 1)}
+        return veil | {"craft": lambda network, flower: flower}  # which earns nothing
+
+    points = trying("adversarial").points_along(mixing(amplitude) for amplitude in amplitudes)
+    assert points == sorted(points) and points[0] < points[-1] == 4, points

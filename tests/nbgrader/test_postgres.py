@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from netlens_core.grading.course import Course
+from netlens_core.grading.release import release
 from tests.nbgrader.postgres import server
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
 from tests.nbgrader.test_book import comment, enter, mark, same_points, scores, write_at_once
@@ -70,3 +72,15 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(folder, url)
     [told] = write(folder)
     assert "nowhere" in told and "createdb" in told and "secret" not in told
     assert (folder / "grades" / "ada" / "sky.json").exists() and opened(folder).graded()
+
+
+def test_a_release_knows_every_check_and_leaves_what_is_there(folder):
+    course = Course(folder)
+    course.__dict__["fingerprints"] = {"a": "weights of a", "b": "weights of b"}
+    release(course, [])
+    assert write(folder) == []
+    enter(folder, "ada", "test_why", 1.5)
+    before = tables(folder)
+    release(course, [])
+    assert tables(folder) == before and {row[-1] for row in scores(folder).values()} == {4.5, 1.5, 0}
+    assert not (folder / "gradebook.db").exists()

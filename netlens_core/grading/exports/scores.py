@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from netlens_core.grading.files import write_atomically
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.report.numbers import points
+from netlens_core.grading.report.numbers import measured, points, requirement
 from netlens_core.grading.report.words import check_words
 from netlens_core.languages import translate
 
@@ -35,7 +35,7 @@ class Scored:
 
     @property
     def feedback(self) -> str:
-        """Every check with its points and what was wrong, as plain text in the language being spoken."""
+        """Every check with its points and what was wrong, measurements included, in the language being spoken."""
         lines = [plain(self.grade.message, 1000)] if self.grade.message else []
         lines += [line for check in self.grade.checks for line in _told(check, self.grade.message)]
         if self.late_penalty:
@@ -53,6 +53,8 @@ def _told(check: Check, known: str) -> list[str]:
     if check.status == "needs_manual_grade":
         lines[0] += f" ({check_words()[check.status]})"
     said = (check.message if check.message != known else "", check.mark.comment if check.mark else "")
+    unmet = [m for m in check.measurements if m.required and not m.passed]
+    lines += [f"  {m.name}: {measured(m)}, {requirement(m)}" for m in unmet]
     return lines + [f"  {line}" for text in said for line in text.splitlines() if line.strip()]
 
 

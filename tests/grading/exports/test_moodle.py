@@ -58,6 +58,7 @@ def test_grades_and_comments_are_filled_in_and_everything_else_stays(tmp_path, s
     found = as_moodle_reads(exported.files["moodle.csv"])
     grade, modified, comment = found[11]
     assert (grade, modified) == (2.25, "-")
+    assert "probability: 0.25, at least 0.9" in comment and "category" not in comment  # only what was amiss
     assert "It works. 3.25/5" in comment and "Nearly &lt;there&gt;." in comment and "&lt;i&gt;Good" in comment
     assert "taken off" in comment and not re.search(r"<(?!br>)", comment)
     assert found[12] == (1.0, "Wednesday, 25 November 2026, 4:40 PM", "Old <b>one</b>")  # not deleted by an empty one

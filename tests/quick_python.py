@@ -65,6 +65,11 @@ def quick_python() -> list[str]:
     return command
 
 
+def quick_program() -> str:
+    """The same as one program, for what takes no longer command."""
+    return str(Path(quick_python()[-1]).with_name("python"))
+
+
 def quick_kernels() -> str:
     """A folder for JUPYTER_PATH."""
     return str(Path(quick_python()[-1]).parent)

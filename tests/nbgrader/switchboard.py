@@ -1,20 +1,28 @@
 """Runs commands as other accounts: JSON lines in, JSON lines out. `accounts.py` starts it, as root.
 
-nbgrader is imported once, and each of its commands is a fork that becomes the account before it begins.
+nbgrader and netlens are imported once, and each of their commands is a fork that becomes the account before it begins.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import multiprocessing
 import os
 import runpy
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-import nbgrader.apps.nbgraderapp
-import nbgrader.converters
-import nbgrader.exchange.default  # noqa: F401
+from netlens_core.grading import pool
+
+for name in (
+    *("torchvision", "timm", "netlens_core.grading.pipeline", "netlens_core.grading.gradebook"),
+    *("nbgrader.apps.nbgraderapp", "nbgrader.converters", "nbgrader.exchange.default"),
+):
+    importlib.import_module(name)
+PROGRAMS = {"nbgrader": "nbgrader", "netlens": "netlens_core.cli"}
 
 
 def become(order: dict) -> None:
@@ -34,10 +42,11 @@ def obey(order: dict) -> None:
     """Be the account and run its command; never comes back."""
     become(order)
     program, *arguments = order["command"]
-    if program != "nbgrader":
+    if program not in PROGRAMS:
         os.execvp(program, [program, *arguments])
     sys.argv = [program, *arguments]
-    runpy.run_module("nbgrader", run_name="__main__")
+    pool._context = partial(multiprocessing.get_context, "fork")  # its processes import nothing again either
+    runpy.run_module(PROGRAMS[program], run_name="__main__", alter_sys=True)
 
 
 def main() -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from netlens_core.grading.nbgrader.autograded import autograded_notebook
 from netlens_core.grading.nbgrader.handed_out import HandedOut
 from netlens_core.grading.nbgrader.panel import in_markdown
 from netlens_core.grading.plain_text import plain
+from tests.nbgrader.noise_class import nbgrader
 from tests.nbgrader.sky import HOSTILE, PNG, build, executed, hand_in, opened, write
 from tests.nbgrader.test_book import comment, empty_database, enter  # noqa: F401
 
@@ -183,15 +181,7 @@ def test_nbgraders_feedback_has_scores_pictures_and_comments_and_no_hidden_sourc
     enter(folder, "ada", "test_why", 1.25)
     comment(folder, "ada", "test_why", "Good, but *why*?")
     write(folder)
-    scripts = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "generate_feedback", "sky"],
-        cwd=folder,
-        env={**os.environ, "PATH": os.pathsep.join([scripts, os.environ["PATH"]])},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    nbgrader(folder, "generate_feedback", "sky")
     page = (folder / "feedback" / "ada" / "sky" / "sky.html").read_text()
     read = Alive(page)
     for text in (

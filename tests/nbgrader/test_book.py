@@ -18,6 +18,7 @@ from netlens_core.grading.nbgrader.config import database_url, tools_on_path
 from netlens_core.grading.nbgrader.lateness import Penalties
 from netlens_core.grading.sheets import CourseError
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
+from tests.quick_python import quick_python
 
 
 @pytest.fixture(scope="session")
@@ -291,7 +292,7 @@ def write_at_once(folder: Path) -> None:
     """Two processes write everything, without netlens's own lock."""
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", AT_ONCE, str(folder), me, "1", "2"],
+            [*quick_python(), "-c", AT_ONCE, str(folder), me, "1", "2"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -25,6 +25,7 @@ from netlens_core.grading.nbgrader.database import Database, DatabaseError
 from netlens_core.grading.nbgrader.source import source_notebook
 from netlens_core.grading.release import release
 from netlens_core.grading.sheets import CourseError
+from tests.quick_python import quick_python
 
 from . import noise_class, sky
 
@@ -73,7 +74,7 @@ def change_template(course: Course, old: str, new: str) -> Course:
 def released(tmp_path_factory) -> Path:
     """`noise` released in Czech from the command line, where nobody activated netlens's environment."""
     folder = noise_class.noise_course(tmp_path_factory.mktemp("released"))
-    command = [sys.executable, "-m", "netlens_core.cli", "release", folder, "--language", "cs", "--student", "ada"]
+    command = [*quick_python(), "-m", "netlens_core.cli", "release", folder, "--language", "cs", "--student", "ada"]
     environment = {**os.environ, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr

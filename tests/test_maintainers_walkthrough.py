@@ -7,13 +7,16 @@ each, lines that it prints, among others; `…` in them stands for anything.
 from __future__ import annotations
 
 import os
+import random
 import re
+import shlex
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.quick_python import quick_python
 
 PAGE = Path(__file__).parents[1] / "docs" / "maintainers.md"
 _FENCED = re.compile(
@@ -67,7 +70,7 @@ def _pattern(line: str) -> str:
 def test_every_command_of_the_walkthrough_does_what_the_page_shows(tmp_path):
     folder = tmp_path / "course"
     folder.mkdir()
-    environment = _environment(tmp_path)
+    environment, core = _environment(tmp_path), str(random.choice(sorted(os.sched_getaffinity(0))))
     for step in steps(PAGE.read_text(encoding="utf-8")):
         if isinstance(step, tuple):
             path = folder / step[0]
@@ -75,7 +78,12 @@ def test_every_command_of_the_walkthrough_does_what_the_page_shows(tmp_path):
             path.write_text(step[1], encoding="utf-8")
             continue
         done = subprocess.run(
-            step.line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+            ["taskset", "--cpu-list", core, "sh", "-c", step.line],  # one worker: each has to begin
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
         printed = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == step.status, f"$ {step.line}\n{printed}"
@@ -88,7 +96,7 @@ def _environment(folder: Path) -> dict[str, str]:
     tools.mkdir()
     for name, command in {"netlens": "-m netlens_core.cli", "python": ""}.items():
         script = tools / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(quick_python())} {command} "$@"\n')
         script.chmod(0o755)
     path = os.pathsep.join([str(tools), os.environ["PATH"]])
     root = os.pathsep.join(filter(None, [str(PAGE.parents[1]), os.environ.get("PYTHONPATH")]))

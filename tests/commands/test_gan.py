@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -13,10 +12,11 @@ from typer.testing import CliRunner
 from netlens_core import NetlensError
 from netlens_core.cli import app
 from netlens_core.images import load_image
+from tests.quick_python import quick_python
 
 
 def netlens(*arguments: object, cwd=None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "netlens_core.cli", "gan", *map(str, arguments)]
+    command = [*quick_python(), "-m", "netlens_core.cli", "gan", *map(str, arguments)]
     environment = {k: v for k, v in os.environ.items() if k != "NETLENS_DATA"}
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, env=environment)
 

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.grading.answers.sky_course import (
     filled_in,
     hand_in,
 )
+from tests.quick_python import quick_python
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def installed(course, monkeypatch) -> Path:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "netlens_core.cli", *map(str, arguments)]
+    command = [*quick_python(), "-m", "netlens_core.cli", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from netlens_core.daisies import draw_daisy
+from netlens_core.grading import self_check as self_check_module
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.sandbox.levels import best_level
@@ -76,6 +77,41 @@ def test_a_notebook_that_ends_its_process_is_told_and_what_ran_before_counts(bes
     assert [check.passed for check in found.checks] == [True, False, False]
     assert found.message == "The notebook ended its own process."
     assert found.checks[1].message == "Not reached. The notebook ended its own process."
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("noise.ipynb", "noise"),
+        ("noise (1).ipynb", "noise"),
+        ("Noise_Žofie-2.ipynb", "noise"),
+        ("Untitled.ipynb", "noise"),  # by its cells
+        ("cam and noise.ipynb", "noise"),  # as well: the name tells two
+        ("cam.ipynb", "cam"),  # whoever says so is believed, and told what is missing
+    ],
+)
+def test_the_exercise_of_a_file_with_another_name_is_found(tmp_path, name, meant):
+    (tmp_path / name).write_bytes(template_notebook(ROOT / "assignments" / "noise" / "template.py"))
+    assert self_check_module._meant(Course.shipped(), tmp_path / name) == meant
+
+
+def test_an_exercise_that_nothing_tells_is_asked_for(tmp_path):
+    for content in (b"{}", b"\x00", json.dumps({"cells": [{"cell_type": "code", "source": "x = 1"}]}).encode()):
+        (tmp_path / "camera.ipynb").write_bytes(content)
+        assert self_check_module._meant(Course.shipped(), tmp_path / "camera.ipynb") == "camera"
+
+
+def test_a_wrecked_notebook_keeps_its_language(tmp_path):
+    notebook = template_notebook(ROOT / "assignments" / "noise" / "template.py", "cs").decode()
+    conflict = notebook.replace(' "cells": [', '<<<<<<< HEAD\n "cells": [\n=======\n "cells": [\n>>>>>>> x', 1)
+    assert conflict != notebook
+    for data in (notebook.encode("utf-16"), conflict.encode(), notebook.replace("\n", "\r\n").encode("utf-8-sig")):
+        (tmp_path / "noise.ipynb").write_bytes(data)
+        assert self_check_module.written_in(tmp_path / "noise.ipynb") == "cs"
+    odd = json.loads(notebook) | {"metadata": {"netlens": {"language": "xx"}}}
+    for data in (json.dumps(odd).encode(), b"\x00", b"", b'{"netlens": "cs"}'):
+        (tmp_path / "noise.ipynb").write_bytes(data)
+        assert self_check_module.written_in(tmp_path / "noise.ipynb") is None
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ Needs no sandbox, no networks but what the notebook itself loads, and works on e
 from __future__ import annotations
 
 import base64
-import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netlens_core.grading.decoding import decoded
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
 from netlens_core.grading.public_checks import CheckCell, PublicCheck, handed_out
@@ -23,6 +24,8 @@ from netlens_core.grading.sheets import CourseError, ExerciseSheet
 from netlens_core.grading.templates import about_network
 from netlens_core.languages import known_languages, speaking, spoken, translate
 
+# In the notebook's metadata, also where a merge conflict makes the whole no JSON. In a cell, quotes are escaped.
+_LANGUAGE = re.compile(r'"netlens"\s*:\s*\{\s*"language"\s*:\s*"(\w{1,20})"')
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
 
 
@@ -67,11 +70,11 @@ class SelfCheck:
 def self_check(course: PublicCourse, file: Path, slug: str | None = None, language: str | None = None) -> SelfCheck:
     """Run a notebook (or Python file) with the public checks of its exercise.
 
-    `slug` is by default the file's name, `language` that of the notebook, or else of the course. Raises CourseError for
-    a file that cannot be taken, an unknown exercise, or a picture that is missing beside the notebook; LanguageError
-    for a language that netlens does not speak.
+    `slug` is by default told by the file's name or its cells, `language` that of the notebook, or else of the course.
+    Raises CourseError for a file that cannot be taken, an unknown exercise, or a picture that is missing beside the
+    notebook; LanguageError for a language that netlens does not speak.
     """
-    slug = slug or file.stem
+    slug = slug or _meant(course, file)
     course = course.in_language(language or written_in(file) or course.sheet.language)
     with speaking(course.catalog()):
         if slug not in course.sheet.exercises:
@@ -84,16 +87,29 @@ def self_check(course: PublicCourse, file: Path, slug: str | None = None, langua
         return _checked(course, file, slug)
 
 
+def _meant(course: PublicCourse, file: Path) -> str:
+    """The exercise of a file: its name, else the only one in its name (`noise (1).ipynb`), else told by its cells."""
+    slugs, stem = course.sheet.exercises, file.stem.casefold()
+    if file.stem in slugs:
+        return file.stem
+    named = [slug for slug in slugs if re.search(rf"(?<![a-z]){re.escape(slug)}(?![a-z])", stem)]
+    if len(named) == 1:
+        return named[0]
+    data = read_submission_file(file)
+    cells = () if isinstance(data, str) else read_submission(data, file.name).cells
+    names = {cell.grade_id for cell in cells}
+    known = {slug: handed_out(course.template(slug), course.sheet.networks.target) for slug in slugs if len(names) > 1}
+    alike = {slug: len(names & template.cells.keys()) for slug, template in known.items()}
+    most = [slug for slug, count in alike.items() if count == max(alike.values()) > 1]
+    return most[0] if len(most) == 1 else file.stem
+
+
 def written_in(file: Path) -> str | None:
     """The language that a notebook was released in; None where it does not say so, or that is none of ours."""
     data = read_submission_file(file)
-    if isinstance(data, str) or file.suffix != ".ipynb":
-        return None
-    try:
-        language = json.loads(data)["metadata"]["netlens"]["language"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return None
-    return language if language in known_languages() else None
+    found = None if isinstance(data, str) or file.suffix != ".ipynb" else decoded(data)
+    said = _LANGUAGE.findall(found[0]) if found else []
+    return said[-1] if said and said[-1] in known_languages() else None  # metadata stands below the cells
 
 
 def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:

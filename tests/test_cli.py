@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from netlens_core.grading.course import cache_folder
 from netlens_core.grading.sample import build_sample_course
 
 slow = pytest.mark.slow
-SMALL = ["noise", "adversarial"]
+ROOT = Path(__file__).parents[1]
+SMALL = ["noise", "activations"]
 
 
 def netlens(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,15 +26,26 @@ def netlens(*arguments: object, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, **environment})
 
 
+def sample_course(folder: Path) -> Path:
+    """The sample course, with what is dear in `noise` made cheap: daisies need no forging, endless loops end sooner."""
+    build_sample_course(folder, SMALL)
+    shutil.copytree(ROOT / "assignments" / "noise", folder / "assignments" / "noise")
+    (folder / "graders").mkdir()
+    for name in ("conftest.py", "test_noise.py"):
+        shutil.copy(ROOT / "graders" / name, folder / "graders" / name)
+    path = folder / "assignments" / "noise" / "exercise.yaml"
+    sheet = yaml.safe_load(path.read_text())
+    sheet["inputs"] = {name: {**spec, "draw": "daisy", "category": None} for name, spec in sheet["inputs"].items()}
+    sheet["limits"]["call_seconds"] = 2
+    path.write_text(yaml.safe_dump(sheet))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     """The sample course, graded once."""
-    folder = build_sample_course(tmp_path_factory.mktemp("course") / "sample", SMALL)
-    inputs, kept = folder / ".netlens" / "inputs", cache_folder() / "tries"  # forging has tests of its own
-    if kept.is_dir():
-        shutil.copytree(kept, inputs)
+    folder = sample_course(tmp_path_factory.mktemp("course") / "sample")
     done = netlens("grade", folder)
-    shutil.copytree(inputs, kept, dirs_exist_ok=True)
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stdout + done.stderr)
     return folder
@@ -56,10 +68,10 @@ def test_every_submission_of_the_sample_course_gets_a_grade(sample):
     waiting = 2  # points for the written answer of `noise`
     assert earned["ada", "noise"] == full["ada", "noise"] - waiting
     assert earned["ben", "noise"] == earned["ada", "noise"]
-    assert earned["ada", "adversarial"] == earned["ben", "adversarial"] == full["ada", "adversarial"]
+    assert earned["ada", "activations"] == earned["ben", "activations"] == full["ada", "activations"]
     assert {found["emil", slug]["status"] for slug in SMALL} == {"refused"}
     for student in ("emil", "mallory", "o.tool_7"):
-        assert earned[student, "noise"] == earned[student, "adversarial"] == 0
+        assert earned[student, "noise"] == earned[student, "activations"] == 0
     for student in ("chloe", "dana", "žofie"):
         for slug in SMALL:
             assert earned[student, slug] < full[student, slug] or (student, slug) == ("dana", "noise")
@@ -83,7 +95,7 @@ def test_where_the_time_went_is_told_and_adds_up(sample):
     assert "Where the time went" in said and "workers waiting" in said
     times = json.loads((sample / ".netlens" / "times.json").read_text())
     rows = {row["exercise"]: row for row in times["exercises"]}
-    assert {slug: row["submissions"] for slug, row in rows.items()} == {"noise": 8, "adversarial": 8}
+    assert {slug: row["submissions"] for slug, row in rows.items()} == {"noise": 8, "activations": 8}
     for row in rows.values():
         assert row["own"] > 0.1 and row["judging"] > 0.1 and row["around"] > 0
         assert row["own"] + row["judging"] + row["around"] == pytest.approx(row["seconds"])
@@ -94,18 +106,6 @@ def test_where_the_time_went_is_told_and_adds_up(sample):
     assert all(0 < worker["busy"] <= 1 for worker in times["by_worker"])
     for grade in grades(sample).values():
         assert 0 <= grade["own_seconds"] + grade["judging_seconds"] <= grade["seconds"] + 0.01
-
-
-@slow
-def test_grades_are_the_same_bit_for_bit_wherever_they_are_made(sample, tmp_path):
-    again = build_sample_course(tmp_path / "again", SMALL)
-    for student in ("ben", "emil", "mallory", "o.tool_7", "žofie"):
-        shutil.rmtree(again / "submitted" / student)
-    shutil.copytree(sample / ".netlens" / "inputs", again / ".netlens" / "inputs")
-    assert netlens("grade", again, "--workers", 1).returncode == 0
-    made, stored = kept_files(again), kept_files(sample)
-    assert len([name for name in made if name.endswith(".json")]) == 6 and len(made) > 12
-    assert made.items() <= stored.items()
 
 
 def kept_files(folder: Path) -> dict[str, bytes]:
@@ -134,9 +134,11 @@ def heeds_ctrl_c() -> None:
 
 
 @slow
-def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
-    folder = build_sample_course(tmp_path / "course", ["noise"])
-    shutil.copytree(sample / ".netlens" / "inputs", folder / ".netlens" / "inputs")
+def test_ctrl_c_stops_cleanly_and_the_next_run_resumes_to_the_same_grades_bit_for_bit(sample, tmp_path):
+    """Elsewhere, in two goes, with another number of workers: grades and pictures are those of the sample."""
+    folder = sample_course(tmp_path / "course")
+    for student in ("mallory", "o.tool_7", "žofie"):
+        shutil.rmtree(folder / "submitted" / student)
     command = [sys.executable, "-m", "netlens_core.cli", "grade", str(folder)]
     running = subprocess.Popen(
         command,
@@ -153,11 +155,12 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(sample, tmp_path):
     assert running.returncode == 130 and "Stopped:" in said and "Traceback" not in said
     before = {p: p.stat().st_mtime_ns for p in (folder / ".netlens" / "grades").glob("*/*.json")}
     assert before
-    assert netlens("grade", folder).returncode == 0
+    assert netlens("grade", folder, "--workers", 1).returncode == 0
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    points = {key: grade["points"] for key, grade in grades(folder).items()}
-    assert points == {key: grade["points"] for key, grade in grades(sample).items() if key[1] == "noise"}
     assert not processes_of(running.pid)
+    made, stored = kept_files(folder), kept_files(sample)
+    assert len([name for name in made if name.endswith(".json")]) == 10 and len(made) > 12
+    assert made.items() <= stored.items()
 
 
 def processes_of(group: int) -> list[int]:
@@ -186,12 +189,13 @@ def test_one_student_or_exercise_alone(sample):
 
 
 @slow
-def test_grade_file_needs_no_course(sample, tmp_path):
-    file, page = sample / "submitted" / "ben" / "noise" / "noise.py", tmp_path / "report.html"
-    done = netlens("grade-file", file, "--exercise", "noise", "--json", "--report", page)
+def test_grade_file_needs_no_course(tmp_path):
+    folder = build_sample_course(tmp_path / "course", ["activations"])
+    file, page = folder / "submitted" / "ben" / "activations" / "activations.py", tmp_path / "report.html"
+    done = netlens("grade-file", file, "--exercise", "activations", "--json", "--report", page)
     assert done.returncode == 0, done.stderr
     grade = json.loads(done.stdout)
-    assert grade["points"] == grade["max_points"] - 2
+    assert grade["points"] == grade["max_points"]
     assert page.read_text().count("data:image/png;base64,") >= 1
 
 
@@ -213,7 +217,7 @@ def test_grade_file_needs_no_course(sample, tmp_path):
 )
 def test_mistakes_end_in_a_clear_line_and_status_2(tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    done = netlens(*arguments, PYTHONPATH=str(Path(__file__).parents[1]))
+    done = netlens(*arguments, PYTHONPATH=str(ROOT))
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -231,11 +235,16 @@ def test_a_sample_course_never_overwrites_something_else(tmp_path):
     assert done.returncode == 2 and "not empty" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def overview() -> str:
+    return netlens("--help").stdout
+
+
 @pytest.mark.parametrize("command", ["doctor", "networks", "grade", "grade-file", "report", "release", "verify"])
-def test_every_command_explains_itself(command):
+def test_every_command_explains_itself(command, overview):
     done = netlens(command, "--help")
     assert done.returncode == 0 and len(done.stdout) > 200
-    assert command in netlens("--help").stdout
+    assert command in overview
 
 
 def test_networks_lists_what_is_here():

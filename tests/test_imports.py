@@ -11,7 +11,16 @@ import pytest
 from netlens_core.grading.sandbox.warm_process import IN_NOTEBOOKS
 
 ROOT = Path(__file__).parents[1]
-KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
+KIT = (
+    "__init__.py",
+    "networks.py",
+    "images.py",
+    "daisies.py",
+    "paintings.py",
+    "digits.py",
+    "own_inputs.py",
+    "languages.py",
+)
 
 
 def imported(path: Path) -> set[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from netlens_core.grading.sandbox.box import Sandbox
-from tests.faults.small_class import build, descendants, everywhere, graded
+from tests.faults.small_class import FEW, build, descendants, graded
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -25,11 +27,25 @@ def full_sandbox() -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the small class earns when nothing goes wrong."""
-    folder = build(tmp_path_factory.mktemp("undisturbed") / "course")
-    graded(folder)
-    return everywhere(folder)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`undisturbed(honest)`: the small class graded with nothing going wrong, once for all processes of a test run.
+
+    Not to be changed: copy it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+
+    def made(honest: int = FEW) -> Path:
+        folder, begun = shared / f"undisturbed-{honest}", shared / f"undisturbed-{honest}-begun"
+        with (shared / "undisturbed.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(begun, ignore_errors=True)
+                graded(build(begun, honest), workers=2)
+                begun.rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture

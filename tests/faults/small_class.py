@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+FEW = 8  # honest students
 COURSE = """
 title: A class of faults
 seed: 7
@@ -81,8 +82,11 @@ UNION ALL SELECT 'comment', s.student_id, c.name || c.type, x.auto_comment, x.ma
 FROM comment AS x {_WHOSE}"""
 
 
-def build(folder: Path, honest: int = 12, wait: float = 0.6) -> Path:
-    """Write the class: honest students, each with an own text, and others between them."""
+def build(folder: Path, honest: int = FEW, wait: float = 0.1) -> Path:
+    """Write the class: honest students, each with an own text, and others between them.
+
+    Honest work takes thrice `wait` seconds, which faults can fall into.
+    """
     write(folder / "course.yaml", COURSE)
     write(folder / "assignments" / "tiny" / "exercise.yaml", EXERCISE)
     write(folder / "graders" / "test_tiny.py", GRADER)
@@ -101,14 +105,14 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "netlens_core.cli", "grade", str(folder), "--workers", "2", *more]
+def command(folder: Path, workers: int = 1) -> list[str]:
+    return [sys.executable, "-m", "netlens_core.cli", "grade", str(folder), "--workers", str(workers)]
 
 
-def graded(folder: Path, *more: str, status: int = 0, **environment: str) -> str:
+def graded(folder: Path, workers: int = 1, status: int = 0, **environment: str) -> str:
     """Run `netlens grade` to its end; what it said."""
     done = subprocess.run(
-        command(folder, *more), capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
+        command(folder, workers), capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
     )
     said = done.stdout + done.stderr
     assert done.returncode == status, said

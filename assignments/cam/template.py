@@ -172,7 +172,7 @@ show({f"channel {channel}": maps[0, channel] / maps[0, channel].max() for channe
 # Otázka cestou: kterého z těchto kanálů byste se ptali na sedmikrásku (daisy)? Kterého na hodiny? A jak byste to zjistili
 # u tisíce kanálů?
 #
-# ## Úloha: `class_activation_map`
+# ## Úkol: `class_activation_map`
 #
 # Pro sedmikrásku je důležitý ten kanál, s jehož růstem roste *logit sedmikrásky*. To je gradient. Postup má i jméno,
 # **Grad-CAM** (Selvaraju a kol., 2017):
@@ -374,7 +374,7 @@ assert sum(alike) / len(alike) <= 0.7, "a network that has learnt nothing gives 
 # - Take a photograph of your own in which the network is wrong. Does the map tell you why?
 
 # %% [markdown] lang="cs"
-# ## Úloha s hvězdičkou (bez bodů)
+# ## Úkol s hvězdičkou (bez bodů)
 #
 # - Zeptejte se v obrázku květiny a hodin na „teapot“. Mapa je jasná jako vždy. Proč? Co byste vedle mapy ukázali, aby
 #   nikoho nezmátla?

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from netlens_core.grading.clocks import draw_clock
+from netlens_core.grading.sandbox.inside.student import _argument
 from netlens_core.images import to_8bit
 from netlens_core.methods.cam import feature_layer, occlusion
 from netlens_core.networks import load_network
@@ -65,6 +66,12 @@ def test_a_network_of_ones_own_is_caught(trying):
     checks = exercise.mark({"class_activation_map": lambda network, *asked: reference(own, *asked)})
     assert set(exercise.lost(checks)) == {"test_map_comes_from_what_was_learnt"}
     assert checks["test_map_comes_from_what_was_learnt"].points == 0
+
+
+def test_a_submission_cannot_tell_by_its_name_that_a_networks_answers_have_changed_places():
+    name = "exchanged:daisy:analog clock:efficientnet_lite0"
+    assert _argument({"$network": name}).name == "efficientnet_lite0"
+    assert _argument({"$network": name}).fingerprint == load_network(name, "cpu").fingerprint
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def autograder_zip(
 
 
 def _needed(networks: Networks, beside: Mapping[str, str]) -> list[str]:
-    return [name for name in dict.fromkeys([*networks.names, *beside.values()]) if not name.startswith("untrained:")]
+    made = ("untrained:", "exchanged:")  # of what is there
+    return [name for name in dict.fromkeys([*networks.names, *beside.values()]) if not name.startswith(made)]
 
 
 def _code() -> Iterator[tuple[str, bytes]]:

@@ -19,7 +19,9 @@
 #
 # So we ask the network while it works. A convolution slides a small filter over the image and answers, at every place,
 # how much of its pattern it finds there. These answers are its **activations**: one grey picture for each filter, a
-# *channel*. Early layers find colours and edges. Later layers combine what the earlier ones found.
+# *channel*. The first filters see a few pixels at a time, and no more than a colour or an edge fits into so small a
+# window. Later layers look at the answers of earlier ones: they combine edges into corners and patterns, these into
+# petals, and each of them sees a larger part of the image than the one before.
 #
 # You write two functions: one that takes the activations of the third convolution out of any network, and one that
 # lays them out as a **montage**, so that all of them can be seen at once. It takes about an hour and a half.
@@ -34,8 +36,10 @@
 # ničeho nevšiml.
 #
 # Zeptáme se tedy sítě přímo při práci. Konvoluce posouvá po obrázku malý filtr a na každém místě odpoví, nakolik tam
-# našla svůj vzor. Těmto odpovědím se říká **aktivace**: za každý filtr jeden šedý obrázek, *kanál*. První vrstvy hledají
-# barvy a hrany, pozdější skládají to, co našly vrstvy před nimi.
+# našla svůj vzor. Těmto odpovědím se říká **aktivace**: za každý filtr jeden šedý obrázek, *kanál*. První filtry vidí
+# najednou jen několik pixelů a do tak malého okénka se víc než barva nebo hrana nevejde. Pozdější vrstvy se dívají na
+# odpovědi těch předchozích: z hran skládají rohy a vzory, z nich okvětní lístky a každá vidí větší část obrázku než
+# vrstva před ní.
 #
 # Napíšete dvě funkce: jedna vyjme z libovolné sítě aktivace třetí konvoluce, druhá je poskládá do **mozaiky** (montage),
 # aby byly vidět všechny najednou. Zabere to asi hodinu a půl.

@@ -178,7 +178,7 @@ for title, picture in mixes.items():
 # ### Check: the network does not see the flower in your mix
 
 # %% [markdown] lang="cs"
-# Otázka na cestu: závoj je mnohem slabší než květina. Proč u sítě převáží, a u vás ne?
+# Otázka cestou: závoj je mnohem slabší než květina. Proč u sítě převáží, a u vás ne?
 #
 # ### Kontrola: síť ve vaší směsi květinu nevidí
 

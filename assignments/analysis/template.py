@@ -174,10 +174,10 @@ print("They learn", sum(numbers.numel() for layer in found.values() for numbers 
 #
 # `layers` vrací vrstvy v pořadí, v jakém byly *definovány*. Tabulka potřebuje pořadí, v jakém *počítají*, a co z nich
 # vychází. Obojí se pozná, až když sítí prochází obrázek. Pošlete tedy jeden, náhodný a správně velký, a naslouchejte:
-# **forward hook** na vrstvě se zavolá pokaždé, když vrstva něco spočítá.
+# **forward hook** (háček) na vrstvě se zavolá pokaždé, když vrstva něco spočítá.
 #
-# 1. `layer.register_forward_hook(note)` bude volat `note(layer, inputs, output)`; vrátí objekt, jehož `remove()` hook zase
-#    sundá. Hooky, které zůstanou, naslouchají i příští analýze.
+# 1. `layer.register_forward_hook(note)` bude volat `note(layer, inputs, output)`; vrátí objekt, jehož `remove()` háček zase
+#    sundá. Háčky, které zůstanou, naslouchají i příští analýze.
 # 2. Vrstva, která počítá dvakrát, má dva řádky. V některých sítích slouží jediné ReLU mnoha konvolucím.
 # 3. Aktivace se uvádějí jako výška x šířka x kanály; torch má za rozměrem dávky kanály x výška x šířka. Plně propojená
 #    vrstva dává vektor, 1x1xC.

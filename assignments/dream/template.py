@@ -157,7 +157,7 @@ print("noise:     ", measured(grain, "daisy"))
 # čísla před sigmoidou: `requires_grad_()`, `torch.optim.Adam([numbers], lr=0.02)` a jako ztráta *minus* logit, protože
 # Adam sestupuje. `network.folded()` odpovídá jako `network` a gradienty dává dvakrát rychleji.
 #
-# Otázka na cestu: proč logit, a ne pravděpodobnost? Jaký gradient má pravděpodobnost, která je skoro nulová?
+# Otázka cestou: proč logit, a ne pravděpodobnost? Jaký gradient má pravděpodobnost, která je skoro nulová?
 
 
 # %% nbgrader={"grade": false, "grade_id": "climb", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -201,7 +201,7 @@ print(measured(climbed, "daisy"))
 # Síť si je jistá, jak jen to jde, a vy vidíte šedé zrno. Podívejte se na čtyři čísla: která z nich to prozradí?
 #
 # Je tohle to, co síť sedmikráskou *myslí*? Sotva: stačí obrázek trochu pootočit nebo rozostřit a většina vybuzení je
-# pryč. Vzorů, které síť náhodou vybudí, je mnohem víc než obrázků sedmikrásek, a výstup najde ten nejbližší. Držet se od
+# pryč. Vzorů, které síť náhodou vybudí, je mnohem víc než obrázků sedmikrásek, a stoupání najde ten nejbližší. Držet se od
 # nich dál pomohou dvě věci: jiné **souřadnice** a mnoho **pohledů**.
 #
 # ## První náprava: vlny místo pixelů
@@ -287,7 +287,7 @@ show({f"view {number}": random_view(flower, 224)[0] for number in range(1, 6)})
 # %% [markdown] lang="cs"
 # ## Úkol: `dream`
 #
-# Dejte vše dohromady: výstup z `climb`, v souřadnicích `image_of`, v každém kroku s jedním `random_view`. Sto kroků a víc,
+# Dejte vše dohromady: stoupání z `climb`, v souřadnicích `image_of`, v každém kroku s jedním `random_view`. Sto kroků a víc,
 # rychlost 0,05, která ke konci klesá. Hlídejte počet kroků a čas: na jeden sen máte nejvýš 40 sekund, vzorové řešení
 # potřebuje asi šest.
 

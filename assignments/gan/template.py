@@ -85,7 +85,7 @@ print(len(images), "images to learn from, of the digits", sorted(digits.labels.u
 # logits 0)? Which if it is sure and right?
 
 # %% [markdown] lang="cs"
-# ## Na rozehřátí: kolik stojí chyba
+# ## Rozcvička: kolik stojí chyba
 #
 # Diskriminátor dá každému obrázku jedno číslo, **logit**: nad 0 znamená „skutečný“, pod 0 „nakreslený“; pravděpodobnost
 # odpovědi „skutečný“ je jeho sigmoida. Chyba stojí záporný logaritmus pravděpodobnosti správné odpovědi. V torchi je
@@ -135,7 +135,7 @@ print("expected         1.39, 0.01, 10.01 for the discriminator; 0.69, 5.01, 0.0
 # Convolutions are welcome as well; they learn more from a step and take longer for it.
 
 # %% [markdown] lang="cs"
-# Otázka na cestu: generátor by také mohl cenu diskriminátoru na kresbách *zvyšovat*, je to táž hra. Jak strmá je tato
+# Otázka cestou: generátor by také mohl cenu diskriminátoru na kresbách *zvyšovat*, je to táž hra. Jak strmá je tato
 # cena tam, kde si je diskriminátor jistý a má pravdu, tedy na začátku, kdy se má generátor učit nejvíc?
 #
 # ## Dvě sítě
@@ -189,7 +189,7 @@ show({"what an untrained generator draws": first_drawings})
 # know, in a handwriting that you have not seen. It leaves its generator where `sample` finds it, in the dictionary `trained`.
 
 # %% [markdown] lang="cs"
-# ## Úloha: `train` a `sample`
+# ## Úkol: `train` a `sample`
 #
 # Jeden krok hry:
 #
@@ -265,7 +265,7 @@ plt.show()
 # ### Check: images as asked for
 
 # %% [markdown] lang="cs"
-# Otázka na cestu: ztráty jiných sítí při učení klesají. Proč tyto dvě ne?
+# Otázka cestou: ztráty jiných sítí při učení klesají. Proč tyto dvě ne?
 #
 # ### Kontrola: obrázky podle zadání
 
@@ -384,7 +384,7 @@ assert novelty >= 0.75, f"the drawings are too near to training images: at least
 #   to the losses, and to the drawings?
 
 # %% [markdown] lang="cs"
-# ## Úloha s hvězdičkou (bez bodů)
+# ## Úkol s hvězdičkou (bez bodů)
 #
 # - Projděte v šestnácti krocích z jednoho bodu na vstupu generátoru do druhého a každý nakreslete. Mění se číslice
 #   plynule? Co by ukázala síť, která se obrázky naučila nazpaměť?

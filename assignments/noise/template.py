@@ -105,7 +105,7 @@ print("categories:", len(network.categories), "such as", network.categories[:3])
 # Volání `network(image)` převede obrázek na rozměry, na kterých se síť učila, normalizuje barvy a vrátí logity celé
 # *dávky*: tvar je (obrázky, kategorie) a obrázek je tu jeden.
 #
-# Otázky na cestu (bez bodů, ale než budete pokračovat, promyslete je):
+# Otázky cestou (bez bodů, ale než budete pokračovat, promyslete je):
 #
 # - Logity mohou být záporné a jejich součet nic neznamená. Jaké vlastnosti by musela mít pravděpodobnost?
 # - Všechny logity jednoho obrázku vzrostou o 5. Má se tím změnit názor sítě?

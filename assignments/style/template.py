@@ -132,7 +132,7 @@ for name in (blocks(network)[0], blocks(network)[-1]):
 # places it is a single product.
 
 # %% [markdown] lang="cs"
-# ## Na rozehřátí: Gramova matice
+# ## Rozcvička: Gramova matice
 #
 # *Co kde je* říkají mapy samy. *Jak je to namalované* musí být něco, co na místě nezávisí: tah štětcem je tentýž tah
 # vlevo i vpravo. Na místa tedy zapomeňte a ptejte se jen, **které kanály se ozývají společně**. Ozývají-li se na
@@ -236,14 +236,14 @@ for title, picture in others.items():
 # Two hundred steps or so do.
 
 # %% [markdown] lang="cs"
-# Otázky na cestě: čtvrtiny v jiném pořadí nechají styl skoro takový, jaký byl. Proč jen skoro? A proč je zrcadlově
+# Otázky cestou: čtvrtiny v jiném pořadí nechají styl skoro takový, jaký byl. Proč jen skoro? A proč je zrcadlově
 # převrácený obraz o něco dál než ony?
 #
-# ## Úloha: `stylize`
+# ## Úkol: `stylize`
 #
 # Teď hledejte obrázek, který má Gramovy matice obrazu *a zároveň* mapy květiny. Přímo zapsat ho nikdo neumí, ale
-# můžete někde začít a jít po gradientu obou vzdáleností **vzhledem k pixelům**, tak jako jste při výrobě nepřátelského
-# obrazu šli po gradientu odstupu (margin).
+# můžete někde začít a jít po gradientu obou vzdáleností **vzhledem k pixelům**, tak jako jste při výrobě adversariálního
+# obrázku šli po gradientu odstupu (margin).
 #
 # 1. **Co zachovat.** Spočítejte Gramovy matice stylu, jednou provždy. Spočítejte mapy obsahu v *jedné* pozdější
 #    vrstvě, také jednou: ta vrstva říká, co kde je, ale podrobnosti nechává otevřené.
@@ -426,7 +426,7 @@ assert explained_by_pixels(other, other_flower, other_painting) <= 0.90, "this i
 # - Leave out the content and start from noise. What is the picture now?
 
 # %% [markdown] lang="cs"
-# ## Úloha s hvězdičkou (bez bodů)
+# ## Úkol s hvězdičkou (bez bodů)
 #
 # - Namalujte vlastní fotografii ve stylu `glass` nebo `waves` (`paint("glass", seed=3, size=256)`). Pak zkuste `grid`:
 #   co z malířova stylu se přenese a co se přenést nemůže, když mapy vidí jen několik desítek pixelů najednou?

@@ -26,7 +26,7 @@ from netlens_core.grading.pool import usable_cores
 from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.trials import REFERENCE
 
-SLUGS = ("activations", "analysis", "dream", "style", "gan", "cam")
+SLUGS = ("activations", "analysis", "noise", "adversarial", "dream", "style", "gan", "cam")
 NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
 OF_NO_NETWORK = {"gan": "its grader trains no network but the student's two and asks no target network"}
 

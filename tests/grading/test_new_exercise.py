@@ -15,6 +15,7 @@ from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.new_exercise import new_exercise, with_exercise
 from netlens_core.messages import exercise_texts, problems, template_faults
+from tests.quick_python import quick_python
 
 SHEET = """\
 title: My course
@@ -39,7 +40,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def netlens(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "netlens_core.cli", *map(str, arguments)]
+    command = [*quick_python(), "-m", "netlens_core.cli", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
 
@@ -188,6 +189,6 @@ def test_the_tests_that_it_writes_pass(tmp_path):
         (checkout / part).write_bytes((root / part).read_bytes())
     new_exercise(Course(checkout), "saliency")
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "tests"]
+    command = [*quick_python(), "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "tests"]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr

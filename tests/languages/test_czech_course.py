@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +34,7 @@ from netlens_core.languages import (
     speaking,
     spoken,
 )
+from tests.quick_python import quick_python
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [language for language in known_languages() if language != "en"]
@@ -182,7 +182,7 @@ def beside(tmp_path) -> Path:
 
 @pytest.mark.slow
 def test_netlens_check_speaks_the_notebooks_language(beside):
-    command = [sys.executable, "-m", "netlens_core.cli", "check", str(beside / "noise.ipynb")]
+    command = [*quick_python(), "-m", "netlens_core.cli", "check", str(beside / "noise.ipynb")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 1, done.stderr
     assert "Co je to?: vlastní kontrola" in done.stdout and "v pořádku" in done.stdout

@@ -32,6 +32,7 @@ from netlens_core.grading.sandbox.levels import best_level
 from netlens_core.grading.templates import solved_notebook, template_notebook
 from netlens_core.grading.trusted import Judges, judged, ran
 from netlens_core.languages import speaking
+from tests.nbgrader.noise_class import SHEET, with_daisies
 
 ROOT = Path(__file__).parents[2]
 SLUG, SEED, FULL = "noise", 5, 8.0
@@ -337,8 +338,11 @@ def _latin_1(content):
 
 
 @pytest.fixture(scope="module")
-def exercise() -> Exercise:
-    return Course.shipped().exercise(SLUG)
+def exercise(tmp_path_factory: pytest.TempPathFactory) -> Exercise:
+    folder = tmp_path_factory.mktemp("wrecks") / "course"
+    with_daisies(folder)
+    (folder / "course.yaml").write_text(SHEET)
+    return Course(folder).exercise(SLUG)
 
 
 @pytest.fixture(scope="module")

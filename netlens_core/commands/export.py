@@ -107,7 +107,8 @@ def export(
     paths = exported.write(into or (place / to.value if to is Platform.gradescope else place))
     for path in paths[:5]:
         said(path)
-    out.print(f"{len(works)} grades of {len({work.student for work in works})} students.")
+    reach = ", as far as they are in the sheet" if template else ""
+    out.print(f"{len(works)} grades of {len({work.student for work in works})} students{reach}.")
     raise typer.Exit(FAILED if told_troubles(book) or exported.left_out else DONE)
 
 

@@ -70,6 +70,10 @@ class Sandbox:
         except OSError as error:
             raise Ended("fault", f"the sandbox cannot start a submission ({error})") from None
 
+    def refresh(self) -> None:
+        """Let the next child come from a fresh warm process: nothing that was there before can touch it."""
+        self.close()
+
     def close(self) -> None:
         """End the warm process and everything below it."""
         if self._warm is not None:

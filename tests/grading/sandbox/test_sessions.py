@@ -465,6 +465,16 @@ def test_a_dead_warm_process_is_replaced_without_a_word(box):
     assert answer(box, "def f(): return 2").value == 2
 
 
+def test_a_refreshed_sandbox_has_another_warm_process(box):
+    with run(box, "def f(): return 1") as session:
+        assert session.call("f", []).value == 1
+        first = box._warm
+    box.refresh()
+    assert not first.alive
+    assert answer(box, "def f(): return 2").value == 2
+    assert box._warm is not first
+
+
 def test_one_session_at_a_time(box):
     with run(box, "1"), pytest.raises(RuntimeError, match="one session at a time"):
         run(box, "2")

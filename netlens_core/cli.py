@@ -26,6 +26,7 @@ from netlens_core.commands.grading import (
     cores,
     course_at,
     progress,
+    told_damage,
     told_troubles,
     usable_level,
     working,
@@ -127,6 +128,7 @@ def grade(
         with times.stage("preparing"), preparing:
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
+        told_damage(book, "graded again")
         if student and not book.entries:
             raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
         with times.stage("grading"):

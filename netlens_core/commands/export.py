@@ -156,9 +156,7 @@ def _exported(
         if to is Platform.parquet:
             return exported_parquet(works)
         if to is Platform.gradescope:
-            return gradescope.exported_results(
-                works, lambda name: store.picture_path(name).read_bytes(), visibility.value, pictures
-            )
+            return gradescope.exported_results(works, store.picture, visibility.value, pictures)
     assignments = []
     for slug, exercise in book.exercises.items():
         with speaking(exercise.catalog):

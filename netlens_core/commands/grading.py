@@ -42,21 +42,37 @@ LeastLevel = Annotated[
     Level,
     typer.Option("--sandbox", help="The least sandbox to accept; `netlens doctor` tells what works here."),
 ]
+_MOST_TOLD = 20  # lines
+
 NoSandbox = Annotated[
     bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
 ]
 
 
-def told_troubles(book: Gradebook) -> bool:
-    """Tell what of nbgrader's gradebook could not be read or written; whether there was anything."""
+def told_damage(book: Gradebook, advice: str) -> bool:
+    """Tell which grades have damaged files in the store; whether there were any."""
     from netlens_core.grading.plain_text import plain
 
+    damaged = book.damaged()
+    for damage in damaged[:_MOST_TOLD]:
+        err.print(Text.assemble(("damaged in .netlens: ", "bold yellow"), plain(f"{damage}; {advice}")), soft_wrap=True)
+    if len(damaged) > _MOST_TOLD:
+        err.print(f"… and {len(damaged) - _MOST_TOLD} more", style="yellow")
+    return bool(damaged)
+
+
+def told_troubles(book: Gradebook) -> bool:
+    """Tell what of the store is damaged, and what of nbgrader's gradebook could not be read or written; whether there
+    was anything."""
+    from netlens_core.grading.plain_text import plain
+
+    damaged = told_damage(book, f"netlens grade {book.course.folder} grades it again")
     for trouble in book.nbgrader.troubles:
         said = (
             f"{trouble}. All grades are kept in netlens's own store; the same command writes them once that is mended"
         )
         err.print(Text.assemble(("nbgrader's gradebook: ", "bold yellow"), plain(said)), soft_wrap=True)
-    return bool(book.nbgrader.troubles)
+    return damaged or bool(book.nbgrader.troubles)
 
 
 def cores() -> int:

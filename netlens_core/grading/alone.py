@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from netlens_core.grading.course import Course
+from netlens_core.grading.files import PRIVATE, make_private_folder
 
 _HALF_WRITTEN = re.compile(r"\..{1,40}\.[a-z0-9_]{8}")  # the names that `store.write_atomically` gives
 
@@ -19,8 +24,8 @@ def working_alone(course: Course, waiting: Callable[[], None]) -> Iterator[None]
     `waiting` is called once where somebody else holds it. The lock ends with its process, however that ends; a file
     system without locks has none. Raises OSError where the course folder cannot be written.
     """
-    course.hidden_folder.mkdir(parents=True, exist_ok=True)
-    with (course.hidden_folder / "lock").open("ab") as lock:
+    make_private_folder(course.hidden_folder)
+    with _opened(course.hidden_folder / "lock") as lock:
         _take(lock.fileno(), waiting)
         for folder in (
             *(course.hidden_folder / name for name in ("grades", "pictures", "notebooks", "marks")),
@@ -29,6 +34,15 @@ def working_alone(course: Course, waiting: Callable[[], None]) -> Iterator[None]
         ):
             _sweep(folder)
         yield
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The lock's file. Raises OSError, also for a folder or a pipe, which would never open."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC, PRIVATE)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "here netlens keeps its lock, and this is no plain file: move it away", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _take(lock: int, waiting: Callable[[], None]) -> None:

@@ -24,7 +24,14 @@ from platformdirs import user_cache_path
 
 import netlens_core
 from netlens_core.grading.exercise import CourseError, Exercise, in_language, read_exercise
-from netlens_core.grading.files import write_atomically, write_once
+from netlens_core.grading.files import (
+    PRIVATE,
+    close_to_others,
+    make_private_folder,
+    read_regular_file,
+    write_atomically,
+    write_once,
+)
 from netlens_core.grading.inputs import CourseNetworks, with_materials
 from netlens_core.grading.marks import Marks
 from netlens_core.grading.public_course import PublicCourse, shipped_course
@@ -80,16 +87,20 @@ class Course(PublicCourse):
     def secret(self) -> str:
         """What hidden inputs derive from; made at the first use and never handed out."""
         path = self.hidden_folder / "secret"
-        with_owner_only = 0o600
+        close_to_others(self.hidden_folder)
         try:
-            return path.read_text().strip() or self._new_secret(path, with_owner_only)
+            kept = read_regular_file(path).strip()
         except FileNotFoundError:
-            return self._new_secret(path, with_owner_only)
-
-    @staticmethod
-    def _new_secret(path: Path, mode: int) -> str:
-        write_once(path, secrets.token_hex(32).encode(), mode)
-        return path.read_text().strip()
+            kept = b""
+        if not kept:
+            make_private_folder(self.hidden_folder)
+            kept = write_once(path, secrets.token_hex(32).encode(), PRIVATE).strip()
+        try:
+            return kept.decode()
+        except UnicodeDecodeError:
+            raise CourseError(
+                f"{path} is damaged: take it from a backup (another secret gives everybody other hidden inputs)"
+            ) from None
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:

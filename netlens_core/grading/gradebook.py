@@ -6,7 +6,6 @@ Everything here is rebuilt from the course folder and the store; deleting `grade
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +14,14 @@ from typing import Any
 
 from netlens_core.grading.course import Course, HandedIn
 from netlens_core.grading.exercise import Networks
+from netlens_core.grading.files import json_bytes, write_atomically
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.intake import find_submission_file, read_submission_file
 from netlens_core.grading.marks import with_marks
 from netlens_core.grading.nbgrader.views import Graded, NbgraderViews
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.report import GradedWork, write_reports
-from netlens_core.grading.store import grade_key, write_atomically
+from netlens_core.grading.store import grade_key
 from netlens_core.grading.unrun import refused
 from netlens_core.languages import speaking, translate
 
@@ -78,6 +78,11 @@ class Gradebook:
         """What has no grade yet, or only one that a fault of ours left unfinished."""
         return [entry for entry in self.entries if not _settled(self.course.store.read(entry.key))]
 
+    def damaged(self) -> list[str]:
+        """Whose grades have damaged files in the store, and which; `pending` grades these again."""
+        found = ((entry.work.label, self.course.store.damage(entry.key)) for entry in self.entries)
+        return [f"{label}: {damage}" for label, damage in found if damage]
+
     def grade(self, pending: list[Entry], workers: int) -> Generator[tuple[Entry, Grade], None, None]:
         """Grade what is pending and store each grade as soon as it is there."""
         by_label = {entry.work.label: entry for entry in pending}
@@ -102,7 +107,7 @@ class Gradebook:
         return [(entry, with_marks(grade, entry.student, marks)) for entry, grade in found]
 
     def _unmarked(self) -> list[tuple[Entry, Grade]]:
-        found = ((entry, self.course.store.read(entry.key)) for entry in self.entries)
+        found = ((entry, self.course.store.read(entry.key, whole=False)) for entry in self.entries)
         return [(entry, grade) for entry, grade in found if grade is not None]
 
     def take_over_marks(self) -> None:
@@ -120,7 +125,7 @@ class Gradebook:
             GradedWork(
                 entry.student,
                 grade,
-                lambda name: store.picture_path(name).read_bytes(),
+                store.picture,
                 store.seconds(entry.key),
                 self.late_penalty(grade, entry.student),
             )
@@ -136,7 +141,7 @@ class Gradebook:
         for entry, grade in self.graded():
             content = self._as_json(entry, grade)
             path = self.course.folder / "grades" / entry.student / f"{entry.slug}.json"
-            write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+            write_atomically(path, json_bytes(content))
         with speaking(self.course.catalog()):
             title = translate(self.course.sheet.title)
             return write_reports(self.works(), title, self.course.folder / "reports", self.maximum())

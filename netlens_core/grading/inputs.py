@@ -6,7 +6,10 @@ hidden one derives from the course's secret. Inputs that do not depend on the st
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +62,7 @@ class CourseNetworks:
 
 
 def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
-    from netlens_core.grading.files import write_atomically
+    from netlens_core.grading.files import move_aside, read_regular_file, write_atomically
     from netlens_core.images import encode_png
 
     if spec.draw == "category":
@@ -72,11 +75,27 @@ def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) 
         "\n".join([spec.model_dump_json(), str(seed), *forged_with, _recipe_digest()]).encode()
     ).hexdigest()
     path = cache / f"{spec.draw}-{key[:24]}.png"
-    if path.is_file() and (data := path.read_bytes()).startswith(b"\x89PNG"):
-        return data
+    with contextlib.suppress(OSError):
+        if _whole_png(data := read_regular_file(path)):
+            return data
     data = encode_png(_forged(spec, seed, source) if spec.draw == "noise" else _drawn(spec, seed))
+    move_aside(path)
     write_atomically(path, data)
     return data
+
+
+def _whole_png(data: bytes) -> bool:
+    """Whether a PNG is all there, by the checksums of its chunks: with a damaged picture, grades would be others."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    at, kind = 8, b""
+    while kind != b"IEND" and at + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + size
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[at + 4 : end])):
+            return False
+        at = end + 4
+    return kind == b"IEND" and at == len(data)
 
 
 def _recipe_digest() -> str:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.files import PRIVATE, read_regular_file, write_atomically
 from netlens_core.grading.grade import Check, CheckStatus, Grade, PersonsMark
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.store import write_atomically
 
 LONGEST_COMMENT = 4000
 Place: TypeAlias = tuple[str, str, str]  # student, exercise, check
@@ -63,7 +63,7 @@ class Marks:
 
     def write(self, mark: Mark) -> None:
         """Keep a mark, in the place of an earlier one for the same check."""
-        write_atomically(self._path(mark.place), json.dumps(asdict(mark), indent=1).encode() + b"\n")
+        write_atomically(self._path(mark.place), json.dumps(asdict(mark), indent=1).encode() + b"\n", PRIVATE)
 
     def withdraw(self, place: Place) -> bool:
         """Take a mark back, so that its check waits again; whether there was one."""
@@ -75,7 +75,7 @@ class Marks:
 
 def _read(path: Path) -> Mark:
     try:
-        mark = Mark(**json.loads(path.read_bytes()))
+        mark = Mark(**json.loads(read_regular_file(path)))
         texts = (mark.student, mark.exercise, mark.check, mark.comment, mark.answer_sha256)
         numbers = (0.0 if mark.points is None else mark.points, mark.extra_credit)
         if not all(isinstance(text, str) for text in texts) or not all(0 <= number < 1e6 for number in numbers):

@@ -18,7 +18,7 @@ import nbformat
 
 from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError, ExerciseSheet, read_yaml
-from netlens_core.grading.store import write_atomically
+from netlens_core.grading.files import PRIVATE, make_private_folder, write_atomically
 from netlens_core.grading.templates import solved_notebook, template_notebook
 
 SECRET = "the secret of the sample course, which is no secret"
@@ -100,7 +100,8 @@ def build_sample_course(folder: Path, exercises: Sequence[str] | None = None) ->
         for number, slug in enumerate(exercises)
         for student, (name, data) in _class(source, slug, number).items()
     ]
-    write_atomically(marker, SECRET.encode())
+    make_private_folder(marker.parent)
+    write_atomically(marker, SECRET.encode(), PRIVATE)
     write_atomically(folder / "course.yaml", sheet.encode())
     for student in {student for student, *_ in works}:
         # Also what an earlier sample course had; what others handed in stays.

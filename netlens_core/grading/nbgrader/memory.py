@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netlens_core.grading.files import write_atomically
+from netlens_core.grading.files import PRIVATE, read_regular_file, write_atomically
 from netlens_core.grading.marks import Place
 
 _SEPARATOR = "\x1f"
@@ -56,7 +56,7 @@ class Memory:
         """What is remembered; nothing where the file is missing or damaged."""
         memory = cls(hidden_folder / "gradebook.json")
         try:
-            content = json.loads(memory.path.read_bytes())
+            content = json.loads(read_regular_file(memory.path))
             memory.left = {_place(name): Left(*values) for name, values in content["left"].items()}
             memory.written, memory.database = str(content["written"]), list(content["database"])
             memory.notebooks = {str(name): list(value) for name, value in content["notebooks"].items()}
@@ -74,11 +74,11 @@ class Memory:
             "notebooks": self.notebooks,
             "late": self.late,
         }
-        write_atomically(self.path, json.dumps(content).encode() + b"\n")
+        write_atomically(self.path, json.dumps(content).encode() + b"\n", PRIVATE)
 
 
 def _place(name: str) -> Place:
-    student, slug, check = name.split(_SEPARATOR)
+    student, slug, check = name.rsplit(_SEPARATOR, 2)  # the name of a folder may hold one as well
     return student, slug, check
 
 

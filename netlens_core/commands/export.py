@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,15 @@ class Seen(StrEnum):
 
 
 Visible = Annotated[Seen, typer.Option("--visibility", help="Gradescope: when students see results.")]
+
+
+class Decimal(StrEnum):
+    """What stands before a sheet's decimals."""
+
+    point = "."
+    comma = ","
+
+
 Pictures = Annotated[bool, typer.Option("--pictures/--no-pictures", help="Gradescope: with small pictures.")]
 Students = Annotated[
     Path | None,
@@ -66,6 +76,10 @@ def export(
     ] = None,
     students: Students = None,
     column: Columns = None,
+    decimal: Annotated[
+        Decimal | None,
+        typer.Option("--decimal", help="The decimal mark of --template, where its numbers do not tell: . or ,"),
+    ] = None,
     finished: Annotated[
         bool, typer.Option("--finished", help="Leave out grades that still wait for a person.")
     ] = False,
@@ -77,7 +91,8 @@ def export(
 
     For Canvas and Moodle, give the sheet that the platform itself exported: it is filled in, all else stays. Points are
     those of reports, marks of people included, less what lateness costs. Students without a grade keep what the sheet
-    says. Exit status 1 where a grade had to stay out; messages say whose and why.
+    says; whoever is not in the sheet is named. Exit status 1 where a grade had to stay out, or nothing could be filled
+    in, so that no file was written; messages say whose and why. Exit status 2 where nothing was tried.
 
     Example: netlens export my-course --to canvas --template gradebook.csv
     Example: netlens export my-course --to moodle --exercise noise --template worksheet.csv
@@ -92,10 +107,15 @@ def export(
         raise NetlensError("a sheet of Moodle is about one assignment: say which exercise, --exercise SLUG")
     if template and to not in (Platform.canvas, Platform.moodle):
         raise NetlensError(f"--template is for canvas and moodle; {to.value} has no sheet to fill in")
+    if decimal and not template:
+        raise NetlensError("--decimal is about the numbers of --template: give that too")
     opened = Course(course)
     book = Gradebook(opened, sandbox.value, exercise, student)
+    _refuse_unknown(names, _known_columns(to, template, students, list(book.exercises)))
     works = [work for work in scored_works(book) if not (finished and work.grade.needs_manual_grade)]
-    exported = _exported(book, works, to, template, _people(students, names, works), names, visibility, pictures)
+    people = _people(students, names, works)
+    mark = decimal.value if decimal else ""
+    exported = _exported(book, works, to, template, people, names, mark, visibility, pictures)
     for note in exported.notes:
         err.print(Text(note, "yellow"), soft_wrap=True)
     if not works:
@@ -103,13 +123,44 @@ def export(
             f"{course} has no grades to export yet, or none by today's exercises and weights: "
             f"run netlens grade {course}"
         )
+    filled = {(work.student, work.grade.exercise) for work in works} if exported.filled is None else exported.filled
+    if not filled:
+        told = f"Nothing was filled in{f' of {template}' if template else ''}, so no file was written."
+        hint = " If its students are the course's, --students takes a list that tells who is who." if template else ""
+        err.print(Text(told + hint, "red"), soft_wrap=True)
+        raise typer.Exit(FAILED)
     place = course / "exports"
     paths = exported.write(into or (place / to.value if to is Platform.gradescope else place))
     for path in paths[:5]:
         said(path)
     reach = ", as far as they are in the sheet" if template else ""
-    out.print(f"{len(works)} grades of {len({work.student for work in works})} students{reach}.")
+    of_all = f" of {len(works)}" if len(filled) < len(works) else ""
+    out.print(f"{len(filled)}{of_all} grades of {len({name for name, _ in filled})} students{reach}.")
     raise typer.Exit(FAILED if told_troubles(book) or exported.left_out else DONE)
+
+
+def _known_columns(to: Platform, template: Path | None, students: Path | None, slugs: list[str]) -> list[str]:
+    """What `--column` can name in this export."""
+    from netlens_core.grading.exports.moodle import COLUMNS
+
+    known = ["student"] if students else []
+    if template:
+        known += slugs if to is Platform.canvas else COLUMNS
+    return known
+
+
+def _refuse_unknown(names: dict[str, str], known: list[str]) -> None:
+    for name in names:
+        if name in known:
+            continue
+        if name == "student":
+            raise NetlensError("--column student=… is the column of IDs in a list of students: give it with --students")
+        close = difflib.get_close_matches(name, known, 1)
+        meant = f"; did you mean {close[0]}=…?" if close else ""
+        there = (
+            f"it can be {', '.join(known)}" if known else "nothing has columns here without --template or --students"
+        )
+        raise NetlensError(f"--column {name}={names[name]}: {name!r} names nothing, {there}{meant}")
 
 
 def _columns(given: list[str]) -> dict[str, str]:
@@ -141,6 +192,7 @@ def _exported(
     template: Path | None,
     people: list[Person],
     columns: dict[str, str],
+    decimal: str,
     visibility: Seen,
     pictures: bool,
 ) -> Exported:
@@ -164,12 +216,12 @@ def _exported(
         assignments.append(canvas.Assignment(slug, tuple(titles), exercise.max_points))
     if to is Platform.canvas:
         if template:
-            return canvas.filled_sheet(template, works, people, assignments, columns)
+            return canvas.filled_sheet(template, works, people, assignments, columns, decimal)
         return canvas.new_sheet(works, people, assignments)
     [only] = assignments
     with speaking(book.course.catalog()):
         if template:
-            return moodle.filled_worksheet(template, works, people, only.most, columns)
+            return moodle.filled_worksheet(template, works, people, only.most, columns, decimal)
         return moodle.gradebook_file(works, people, only.titles[0])
 
 
@@ -194,7 +246,9 @@ def gradescope_zip(
     from netlens_core.grading.exports.matching import read_people
     from netlens_core.grading.store import write_atomically
 
-    people = read_people(students, _columns(column or []).get("student")) if students else []
+    names = _columns(column or [])
+    _refuse_unknown(names, ["student"] if students else [])
+    people = read_people(students, names.get("student")) if students else []
     opened = course_at(course)
     with working(f"Packing {slug}", quiet=False):
         data = autograder_zip(opened, slug, people, visibility.value, pictures)

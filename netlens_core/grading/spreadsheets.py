@@ -11,6 +11,7 @@ from pathlib import Path
 from netlens_core.grading.exercise import CourseError
 
 MOST_BYTES = 8 << 20
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods; .xls
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also as wide as Chinese
 # A separator, a formula's first character after it, and what is more than a number.
 _CELL_INSIDE = re.compile(
@@ -25,15 +26,31 @@ def read_table(path: Path) -> list[list[str]]:
     """
     data = table_file(path)
     try:
-        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        text = data.decode(encoding_of(data))
     except UnicodeDecodeError:
         raise CourseError(f'{path} is not UTF-8: in the spreadsheet, save it as "CSV UTF-8"') from None
-    heading = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(",;\t", key=heading.count)
+    separator, text = separator_of(text)
+    csv.field_size_limit(MOST_BYTES)
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise CourseError(f"{path} is no table: {error}") from None
+
+
+def encoding_of(data: bytes) -> str:
+    """UTF-8 with or without a byte order mark, or UTF-16, which spreadsheets call Unicode text."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    return "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+
+
+def separator_of(text: str) -> tuple[str, str]:
+    """What separates a table's cells, and the table without the line `sep=;` that Excel may put before it."""
+    text = text.lstrip("\r\n")
+    if told := re.match(r'"?sep=([,;\t])"?\r?\n', text, re.IGNORECASE):
+        return told[1], text[told.end() :]
+    unquoted = re.sub(r'"[^"]*"', "", text.partition("\n")[0])  # a title may have commas of its own
+    return max(",;\t", key=unquoted.count), text
 
 
 def table_file(path: Path) -> bytes:
@@ -45,6 +62,8 @@ def table_file(path: Path) -> bytes:
         raise CourseError(f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MOST_BYTES:
         raise CourseError(f"{path} has more than {MOST_BYTES >> 20} MiB: no such table is that large")
+    if data.startswith(_WORKBOOKS):
+        raise CourseError(f'{path} is a spreadsheet\'s own file, not CSV: open it there and save it as "CSV UTF-8"')
     return data
 
 

@@ -116,3 +116,65 @@ def test_a_grade_that_had_to_stay_out_ends_with_status_one(course, shell, tmp_pa
     status, _, told = shell("export", course, "--to", "canvas", "--students", students)
     assert status == 1 and "enter these by hand: ada" in told
     assert [row["Student"] for row in rows(course / "exports" / "canvas.csv")[1:]] == ["zed", "Žofie"]
+
+
+MOODLE = "Identifier,Full name,Email address,Grade,Maximum Grade,Grade can be changed,Feedback comments\n"
+
+
+@pytest.mark.parametrize(
+    ("platform", "sheet"),
+    [
+        ("moodle", MOODLE + "Participant 1,Somebody Else,x@u.cz,,5.00,Yes,\nParticipant 2,Me,me@u.cz,1.00,5.00,No,\n"),
+        ("moodle", MOODLE + "Participant 1,Ada,ada@u.cz,,5.00,No,\n"),
+        ("canvas", "Student,ID,Section,Sky (7)\n    Points Possible,,,5.00\nNobody,1,x,\n"),
+        ("canvas", "Student,ID,Section,Sky (7)\n    Points Possible,,,5.00\nada,1,x,EX\n"),
+        ("canvas", "Student,ID,Section,Sky (7)\n    Points Possible,,,(read only)\nada,1,x,\n"),
+    ],
+)
+def test_nothing_filled_in_is_a_failure_without_a_file(course, shell, tmp_path, platform, sheet):
+    (tmp_path / "sheet.csv").write_text(sheet)
+    into = tmp_path / "filled.csv"
+    arguments = ("--to", platform, "--exercise", "sky", "--template", tmp_path / "sheet.csv", "--into", into)
+    status, said, told = shell("export", course, *arguments)
+    assert status == 1 and not into.exists() and "grades of" not in said
+    assert "Nothing was filled in" in told and "no file was written" in told and "--students" in told
+    assert "not in the" in told and "zed, Žofie" in told
+
+
+def test_only_rows_that_were_filled_in_are_counted_and_the_others_named(course, shell, tmp_path):
+    sheet = MOODLE + "Participant 1,Ada,ada@u.cz,,5.00,Yes,\nParticipant 2,Zed,zed@u.cz,1.00,5.00,No,\n"
+    (tmp_path / "sheet.csv").write_text(sheet)
+    arguments = ("--to", "moodle", "--exercise", "sky", "--template", tmp_path / "sheet.csv")
+    status, said, told = shell("export", course, *arguments)
+    assert status == 0 and "1 of 3 grades of 1 students" in said
+    assert "without a grade there: Žofie" in told and "left as they are: zed" in told
+    assert [row["Grade"] for row in rows(course / "exports" / "moodle.csv")] == ["3.50", "1.00"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--column", "skye=Sky (7)"], "'skye' names nothing, it can be sky; did you mean sky=…?"),
+        (["--column", "sky=Skies (7)"], "did you mean 'Sky (7)'?"),
+        (["--column", "grade=Sky (7)"], "'grade' names nothing"),
+        (["--column", "student=Login"], "give it with --students"),
+    ],
+)
+def test_a_column_that_names_nothing_is_an_error(course, shell, tmp_path, arguments, words):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("Student,ID,Section,Sky (7)\n    Points Possible,,,5.00\nada,1,x,\n")
+    status, _, told = shell("export", course, "--to", "canvas", "--template", sheet, *arguments)
+    assert status == 2 and words in told and not (course / "exports").exists()
+
+
+def test_the_decimal_mark_is_asked_for_and_taken(course, shell, tmp_path):
+    sheet, filled = tmp_path / "sheet.csv", tmp_path / "filled.csv"
+    sheet.write_text('Student,ID,Section,Sky (7)\n    Points Possible,,,"1,000"\nada,1,x,\n')
+    arguments = ("export", course, "--to", "canvas", "--template", sheet, "--into", filled)
+    status, _, told = shell(*arguments)
+    assert status == 2 and "'1,000' (row 2, column Sky (7)) can be 1000 or 1" in told and "--decimal" in told
+    assert not filled.exists()
+    assert shell(*arguments, "--decimal", ".")[0] == 0
+    assert [row["Sky (7)"] for row in rows(filled)] == ["1,000", "700.00"]
+    status, _, told = shell("export", course, "--to", "csv", "--decimal", ".")
+    assert status == 2 and "--template" in told

@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.exports.decimal_marks import Cell, DecimalMark, decimal_mark
 from netlens_core.grading.exports.matching import Person, match
-from netlens_core.grading.exports.platform_sheet import (
-    PlatformSheet,
-    as_number,
-    harmless,
-    looks_like_formula,
-    points_like,
-)
+from netlens_core.grading.exports.platform_sheet import PlatformSheet, harmless, looks_like_formula
 from netlens_core.grading.exports.scores import Exported, Scored, listed, unfinished_note
+from netlens_core.grading.headings import folded, no_column
 
 _ID_COLUMNS = {"ID": "id", "SIS User ID": "number", "SIS Login ID": "login"}
 _SPLIT_NAMES = ["LastName", "FirstName"]
@@ -44,18 +40,20 @@ def filled_sheet(
     people: Sequence[Person],
     assignments: Sequence[Assignment],
     columns: Mapping[str, str],
+    decimal: str = "",
 ) -> Exported:
     """A gradebook that Canvas exported, with netlens's points in the columns of its exercises.
 
     Args:
         columns: slug -> heading, where a column has neither the exercise's title nor its slug.
+        decimal: the sheet's decimal mark, where its numbers do not tell.
 
     Cells of students without a grade, and of those whom Canvas excuses (`EX`), stay. Raises CourseError for a file
-    that is no gradebook of Canvas, or has two columns for an exercise.
+    that is no gradebook of Canvas, has two columns for an exercise, or numbers that can be read in two ways.
     """
     sheet = PlatformSheet.read(path)
     _refuse_others(path, sheet.heading)
-    exported = Exported(notes=unfinished_note(works))
+    exported = Exported(notes=unfinished_note(works), filled=set())
     first = next((at + 1 for at, row in enumerate(sheet.rows) if row[0].strip() == "Points Possible"), 0)
     if not first:  # Canvas leaves the row out of nothing, but people do
         first = next((at for at, row in enumerate(sheet.rows) if row[0].strip()), len(sheet.rows))
@@ -65,21 +63,27 @@ def filled_sheet(
     told = [{kind: row[at] for kind, at in places.items()} for row in students]
     found = match(people, [known | {"name": name} for known, name in zip(told, names, strict=True)])
     _tell(exported, found.missing_students, found.ambiguous, [names[at] for at in found.missing_rows])
+    ids = list(places.values())
+    unsafe = {at for at, row in enumerate(students) if any(looks_like_formula(row[place]) for place in ids)}
+    scores = range(sheet.heading.index("Section") + 1, len(sheet.heading))
+    numbers = [sheet.cell(row, at) for row in range(max(first - 1, 0), len(sheet.rows)) for at in scores]
+    marks = decimal_mark(str(path), numbers, sheet.separator, decimal)
     grades = {(work.student, work.grade.exercise): work for work in works}
     for assignment in assignments:
         given = {
             found.rows[student]: work
             for (student, slug), work in grades.items()
-            if slug == assignment.slug and student in found.rows
+            if slug == assignment.slug and student in found.rows and found.rows[student] not in unsafe
         }
-        at = _column(path, sheet, assignment, columns, exported, first) if given else None
+        wanted = given or assignment.slug in columns
+        at = _column(path, sheet, assignment, columns, exported, first, marks) if wanted else None
         if at is not None:
-            possible = sheet.rows[first - 1][at] if first else ""
-            _fill(students, at, given, assignment, possible, exported)
+            possible = sheet.cell(first - 1, at) if first else Cell("", "")
+            _fill(path, students, at, given, assignment, possible, marks, exported)
     for row in students:
         for at in range(sheet.heading.index("ID")):
             row[at] = harmless(row[at])
-    _keep_out_formulas(sheet, students, list(places.values()), exported)
+    _keep_out_formulas(sheet, students, ids, exported)
     exported.files["canvas.csv"] = sheet.as_bytes()
     return exported
 
@@ -116,14 +120,15 @@ def _column(
     columns: Mapping[str, str],
     exported: Exported,
     first: int,
+    marks: DecimalMark,
 ) -> int:
     """Where an exercise's column stands; a new one is made before Canvas's own sums where there is none."""
     wanted = columns.get(assignment.slug)
-    names = {wanted.casefold()} if wanted else {title.casefold() for title in (assignment.slug, *assignment.titles)}
+    names = {folded(title) for title in ([wanted] if wanted else [assignment.slug, *assignment.titles])}
     found = [
         at
         for at, heading in enumerate(sheet.heading)
-        if {heading.casefold(), _NUMBER_AFTER_TITLE.sub("", heading).casefold()} & names
+        if {folded(heading), folded(_NUMBER_AFTER_TITLE.sub("", heading))} & names
     ]
     if len(found) > 1:
         shown = " and ".join(repr(sheet.heading[at]) for at in found)
@@ -131,7 +136,7 @@ def _column(
     if found:
         return found[0]
     if wanted:
-        raise CourseError(f"{path} has no column {wanted!r} for {assignment.slug}")
+        raise CourseError(f"{path} has {no_column(wanted, sheet.heading)}: --column {assignment.slug}=…")
     sums = ("Current Points", "Final Points", "Current Score", "Final Score", "Current Grade", "Final Grade")
     possible = sheet.rows[first - 1] if first else []
     own = (
@@ -143,33 +148,59 @@ def _column(
     title = assignment.titles[0]
     sheet.heading.insert(place, title)
     for at, row in enumerate(sheet.rows):
-        row.insert(place, f"{assignment.most:.2f}" if at == first - 1 else "")
+        row.insert(place, marks.written(assignment.most) if at == first - 1 else "")
     exported.notes.append(f"the sheet has no column for {assignment.slug}: Canvas will make the assignment {title!r}")
     return place
 
 
 def _fill(
+    path: Path,
     students: Sequence[list[str]],
     at: int,
     given: Mapping[int, Scored],
     assignment: Assignment,
-    possible: str,
+    possible: Cell,
+    marks: DecimalMark,
     exported: Exported,
 ) -> None:
-    most = as_number(possible)
-    scale = most / assignment.most if most else 1.0
-    if scale != 1.0:
+    if "read only" in possible.text:
         exported.notes.append(
-            f"{assignment.slug} gives {possible.strip()} points in Canvas and {assignment.most:g} in netlens: scaled"
+            f"Canvas takes no grades for {assignment.slug} in {possible.place}, as it says (read only): left as it is"
         )
+        exported.left_out = True
+        return
+    scale = _scale(path, assignment, possible, marks, exported)
+    marks = marks.like(possible)
     excused = []
+    filled = exported.filled or set()
     for place, work in given.items():
         if students[place][at].strip().upper() == "EX":
             excused.append(work.student)
         else:
-            students[place][at] = points_like(work.score * scale, possible)
+            students[place][at] = marks.written(work.score * scale)
+            filled.add((work.student, assignment.slug))
+    exported.filled = filled
     if excused:
         exported.notes.append(f"excused from {assignment.slug} in Canvas, left so: {listed(excused)}")
+
+
+def _scale(path: Path, assignment: Assignment, possible: Cell, marks: DecimalMark, exported: Exported) -> float:
+    """What points are multiplied with, so that the most of them is the most in Canvas."""
+    text = possible.text.strip()
+    if not text:
+        exported.notes.append(f"the sheet does not say what {assignment.slug} gives at most: points are not scaled")
+        return 1.0
+    most = marks.number(possible)
+    if most is None or "%" in text:
+        raise CourseError(f"{path}: {possible} is no number of points: correct it, or take the gradebook from Canvas")
+    if most == 0:
+        exported.notes.append(f"{assignment.slug} gives 0 points in Canvas: points are not scaled")
+        return 1.0
+    if most != assignment.most:
+        exported.notes.append(
+            f"{assignment.slug} gives {text} points in Canvas and {assignment.most:g} in netlens: scaled"
+        )
+    return most / assignment.most
 
 
 def _keep_out_formulas(
@@ -204,6 +235,10 @@ def new_sheet(works: Sequence[Scored], people: Sequence[Person], assignments: Se
         rows.append(cells + [f"{work.score:.2f}" if work else "" for work in points])
     sheet = PlatformSheet(heading, [possible, *rows], newline="\r\n")
     _keep_out_formulas(sheet, rows, [1, 2, 3], exported)
+    kept = [person for person, row in zip(people, rows, strict=True) if any(row is other for other in sheet.rows)]
+    exported.filled = {
+        (each.student, slug.slug) for each in kept for slug in wanted if (each.student, slug.slug) in grades
+    }
     exported.notes.append(
         "without --template, Canvas finds assignments by their title and makes those that it does not know; give it "
         "the gradebook that Canvas exports to fill in assignments that exist"

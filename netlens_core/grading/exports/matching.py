@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netlens_core.grading import headings
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.roster import letters
 from netlens_core.grading.spreadsheets import as_written, read_table
@@ -19,13 +20,13 @@ from netlens_core.grading.students import id_column
 from netlens_core.own_inputs import InputsError, student_id
 
 # What a column of a students' list tells, by the headings that platforms give it.
-HEADINGS = {
+HEADINGS: dict[str, tuple[str, ...]] = {
     "id": ("id", "canvas id", "user id", "sid"),
-    "number": ("sis user id", "sis id", "id number", "idnumber", "student number", "identifikační číslo"),
-    "login": ("sis login id", "login", "login id", "username", "uživatelské jméno"),
-    "email": ("email", "email address", "e-mail", "e-mailová adresa"),
-    "participant": ("identifier", "participant", "identifikátor"),
-    "name": ("name", "full name", "student name", "student", "celé jméno"),
+    "number": headings.NUMBER,
+    "login": headings.LOGIN,
+    "email": headings.EMAIL,
+    "participant": headings.PARTICIPANT,
+    "name": headings.NAME,
     "section": ("section", "sections"),
 }
 # The surest first; `account` is a login or an e-mail address up to its @, `letters` a name as folders are named by it.
@@ -54,16 +55,15 @@ def read_people(path: Path, column: str | None = None) -> list[Person]:
     """The students of a list, with all it tells of them. Raises CourseError as `students.read_students`."""
     rows = read_table(path)
     place, first = id_column(path, rows, column)
-    heading = [cell.strip().casefold() for cell in rows[0]] if first else []
-    places = {
-        kind: next((heading.index(name) for name in names if name in heading), None) for kind, names in HEADINGS.items()
-    }
-    people = {}
+    heading = [headings.folded(cell) for cell in rows[0]] if first else []
+    places = {kind: headings.place_of(heading, names) for kind, names in HEADINGS.items()}
+    people: dict[str, Person] = {}
     for number, row in enumerate(rows[first:], first + 1):
         text = as_written(row[place].strip()) if place < len(row) else ""
         if not text:
             continue
         known = {kind: row[at].strip() for kind, at in places.items() if at is not None and at < len(row)}
+        known["name"] = known.get("name") or headings.name_in(dict(zip(heading, map(str.strip, row), strict=False)))
         try:
             name = student_id(text)
         except InputsError as error:

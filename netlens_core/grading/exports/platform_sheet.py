@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.exports.decimal_marks import Cell
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.spreadsheets import MOST_BYTES, defused, table_file
+from netlens_core.grading.spreadsheets import MOST_BYTES, defused, encoding_of, separator_of, table_file
 
 _NUMBER = re.compile(r"[-+]?\d*[.,]?\d+%?")
 
@@ -29,7 +30,7 @@ class PlatformSheet:
     def read(cls, path: Path) -> PlatformSheet:
         """Raises CourseError for a file that cannot be read, is too large, no UTF-8, or no table."""
         data = table_file(path)
-        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+        encoding = encoding_of(data)
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
@@ -37,8 +38,8 @@ class PlatformSheet:
                 f"{path} is not UTF-8, so the platform could not read it either: download it again, and give it to "
                 "netlens as it is, without a spreadsheet in between"
             ) from None
+        separator, text = separator_of(text)
         first = text.partition("\n")[0]
-        separator = max(",;\t", key=first.count)
         csv.field_size_limit(MOST_BYTES)
         try:
             rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
@@ -48,7 +49,15 @@ class PlatformSheet:
             raise CourseError(f"{path} is empty: download it from the platform again")
         width = max(map(len, rows))
         rows = [row + [""] * (width - len(row)) for row in rows]
-        return cls(rows[0], rows[1:], separator, "\r\n" if first.endswith("\r") else "\n", encoding)
+        newline = "\r\n" if first.endswith("\r") else "\n"
+        if separator == "\t" or encoding == "utf-16":  # a spreadsheet's Unicode text, which no platform reads
+            return cls(rows[0], rows[1:], ",", newline, "utf-8-sig")
+        return cls(rows[0], rows[1:], separator, newline, encoding)
+
+    def cell(self, row: int, column: int) -> Cell:
+        """A cell, with its place in words; row 0 is the first below the heading."""
+        heading = plain(self.heading[column].strip(), 60) or f"{column + 1}"
+        return Cell(self.rows[row][column], f"row {row + 2}, column {heading}")
 
     def as_bytes(self) -> bytes:
         """The file as the platform wrote it: its separator, line ends and, where it had one, its byte order mark."""
@@ -68,17 +77,3 @@ def looks_like_formula(cell: str) -> bool:
     IDs are never changed, so such a row is left out and told.
     """
     return harmless(cell) != cell or plain(cell, len(cell)) != cell
-
-
-def as_number(cell: str) -> float | None:
-    """A cell's number, with a decimal point or comma; None for anything else."""
-    text = cell.strip()
-    if not re.fullmatch(r"\d+([.,]\d+)?", text):
-        return None
-    return float(text.replace(",", "."))
-
-
-def points_like(value: float, like: str) -> str:
-    """Points with two decimals, with a decimal comma where `like` has one."""
-    text = f"{value:.2f}"
-    return text.replace(".", ",") if "," in like else text

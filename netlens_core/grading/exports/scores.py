@@ -60,11 +60,15 @@ def _told(check: Check, known: str) -> list[str]:
 
 @dataclass
 class Exported:
-    """Files of an export (name -> bytes), what the teacher has to know of it, and whether any grade had to stay out."""
+    """Files of an export (name -> bytes), what the teacher has to know of it, and whether any grade had to stay out.
+
+    `filled` names the grades, by student and exercise, that really stand in the files; None where all do.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     left_out: bool = False
+    filled: set[tuple[str, str]] | None = None
 
     def write(self, into: Path) -> list[Path]:
         """Write the files into a folder; a single one to the path itself where that ends as its name does."""

@@ -156,3 +156,62 @@ def test_the_gradebook_import_has_who_points_and_feedback(tmp_path, scored):
 def test_without_a_list_the_id_is_the_folders_name(scored):
     exported = gradebook_file([scored("007", 3)], [Person("007")], "Noise")
     assert exported.files["moodle.csv"].startswith(b"Username,Noise,Noise (feedback)\r\n007,3.00,")
+
+
+# Columns as language packs name them: identifier, name, ID number, e-mail, grade, maximum, changeable, comments.
+LANGUAGES = {
+    "cs": "Identifikátor,Celé jméno,Identifikační číslo,E-mailová adresa,Známka,Maximální známka,X,Komentář",
+    "de": "ID,Vollständiger Name,ID-Nummer,E-Mail-Adresse,Bewertung,Bestwertung,"
+    "Bewertung kann geändert werden,Feedback als Kommentar",
+    "fr": "Identifiant,Nom complet,Numéro d’identification,Adresse de courriel,Note,Note maximale,"
+    "La note peut être modifiée,Commentaires",
+    "es": "Identificador,Nombre completo,Número de ID,Dirección de correo,Calificación,Calificación máxima,"
+    "La calificación puede ser cambiada,Comentarios de retroalimentación",
+    "it": "Identificatore,Cognome Nome,Matricola,Indirizzo email,Valutazione,Valutazione massima,Y,Commenti",
+    "pl": "Identyfikator,Imię i nazwisko,Numer ID,Adres e-mail,Ocena,Ocena maksymalna,Z,Komentarze zwrotne",
+}
+WORDS = {"cs": ("Ano", "Ne"), "de": ("Ja", "Nein"), "fr": ("Oui", "Non"), "es": ("Sí", "No"), "it": ("Sì", "No")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_headings_of_the_sites_own_language_are_found(tmp_path, scored, language):
+    yes, no = WORDS.get(language, ("Tak", "Nie"))
+    rows = (
+        f'"Teilnehmer/in11",Ada Lovelace,007,ada@uni.edu,,"10,00",{yes},',
+        f'"Teilnehmer/in12",Žofie Nováková,008,zofie@uni.edu,"1,00","10,00",{no},kept',
+        f'"Teilnehmer/in13",Zed,009,Zed@Uni.edu,,"10,00",{yes},',
+    )
+    works = [scored("007", 5), scored("zofie", 5), scored("zed", 2.5)]
+    path = worksheet(tmp_path, rows, "\ufeff" + LANGUAGES[language])
+    exported = filled_worksheet(path, works, people("007", "zofie", "zed"), 5.0, {})
+    first, second, third = list(csv.reader(io.StringIO(exported.files["moodle.csv"].decode())))[1:]
+    assert (first[4], second[4], third[4]) == ("10,00", "1,00", "5,00")
+    assert first[7].startswith("It works.") and second[7] == "kept"
+    assert exported.filled == {("007", "noise"), ("zed", "noise")}
+    [locked] = [note for note in exported.notes if "left as they are: zofie" in note]
+    assert repr(LANGUAGES[language].split(",")[6]) in locked
+
+
+def test_a_grade_that_cannot_be_changed_is_left_alone_and_told(tmp_path, scored):
+    rows = [ROWS[0].replace("Yes", "No"), *ROWS[1:]]
+    exported = filled_worksheet(worksheet(tmp_path, rows), [scored("ada", 5)], people("ada"), 5.0, {})
+    assert list(csv.reader(io.StringIO(exported.files["moodle.csv"].decode())))[1][5:8] == ["", "5.00", "No"]
+    assert exported.filled == set() and any("'Grade can be changed' is No" in note for note in exported.notes)
+
+
+def test_a_sheet_without_comments_says_that_students_get_points_only(tmp_path, scored):
+    path = worksheet(tmp_path, ["Participant 11,Ada,,5.00"], "Identifier,Full name,Grade,Maximum Grade")
+    exported = filled_worksheet(path, [scored("11", 5)], people("11"), 5.0, {})
+    assert any("points only" in note and "--column comments=" in note for note in exported.notes)
+
+
+def test_a_misspelt_column_is_told_with_those_that_exist(tmp_path, scored):
+    with pytest.raises(CourseError, match=r"no column 'Feedbak comments' \(it has Identifier, .*did you mean 'Feedb"):
+        filled_worksheet(worksheet(tmp_path), [scored("ada")], people("ada"), 5.0, {"comments": "Feedbak comments"})
+
+
+@pytest.mark.parametrize("maximum", ["100%", "0", "many"])
+def test_a_maximum_that_is_no_number_is_refused(tmp_path, scored, maximum):
+    path = worksheet(tmp_path, [row.replace("5.00", maximum) for row in ROWS])
+    with pytest.raises(CourseError, match="no number of points"):
+        filled_worksheet(path, [scored("ada")], people("ada"), 5.0, {})

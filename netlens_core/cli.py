@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -17,6 +19,7 @@ from netlens_core.commands.answers import answers, mark
 from netlens_core.commands.calibrate import calibrate
 from netlens_core.commands.check import check
 from netlens_core.commands.collect import collect
+from netlens_core.commands.displays import progress, working
 from netlens_core.commands.export import export, gradescope_zip
 from netlens_core.commands.grading import (
     LeastLevel,
@@ -25,11 +28,9 @@ from netlens_core.commands.grading import (
     Workers,
     cores,
     course_at,
-    progress,
     told_damage,
     told_troubles,
     usable_level,
-    working,
 )
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.networks import networks
@@ -38,13 +39,18 @@ from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err,
 from netlens_core.commands.times import Times, times_table
 from netlens_core.commands.verify import verify
 from netlens_core.languages import speaking
+from netlens_core.progress import VARIABLE, quiet, start_heartbeat, watched
 
 if TYPE_CHECKING:
     from netlens_core.grading.grade import Grade
     from netlens_core.grading.gradebook import Entry, Gradebook
 
 app = typer.Typer(
-    help="An auto-graded course in looking inside convolutional networks and making images with them.",
+    help=(
+        "An auto-graded course in looking inside convolutional networks and making images with them.\n\n"
+        "What takes long says what it does on standard error: with a bar on a terminal, else with a line at least "
+        f"every ten seconds ({VARIABLE}=SECONDS for another interval, --quiet for none)."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -56,6 +62,7 @@ CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
+    start_heartbeat(sys.argv[1:])
     run(app)
 
 
@@ -70,8 +77,11 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress: neither bars nor lines on standard error.")
+    ] = False,
 ) -> None:
-    pass
+    """Progress is told on standard error: by a bar on a terminal, else by a line at least every ten seconds."""
 
 
 # -- what works here -------------------------------------------------------------------------------------
@@ -124,16 +134,15 @@ def grade(
     level = usable_level(sandbox, no_sandbox)
     opened, times = Course(course), Times(workers or cores())
     with working_alone(opened, waiting=_told_to_wait):
-        preparing = working("Preparing exercises (the first time, noise is forged: half a minute each)", quiet=as_json)
-        with times.stage("preparing"), preparing:
+        with times.stage("preparing"), working("Preparing exercises"):
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         told_damage(book, "graded again")
         if student and not book.entries:
             raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
         with times.stage("grading"):
-            failures = _grade_pending(book, pending, times, quiet=as_json)
-        with times.stage("reports"), working("Writing reports", quiet=as_json):
+            failures = _grade_pending(book, pending, times)
+        with times.stage("reports"), working("Writing reports"):
             # Pages show the whole class, also where only a part of it was graded now.
             whole = Gradebook(opened, level) if exercise or student else book
             page = whole.write_views()
@@ -150,17 +159,17 @@ def _told_to_wait() -> None:
     err.print("Another netlens works on this course; waiting until it is done …")
 
 
-def _grade_pending(book: Gradebook, pending: list[Entry], times: Times, quiet: bool) -> int:
+def _grade_pending(book: Gradebook, pending: list[Entry], times: Times) -> int:
     """Grade with a progress bar, or plain lines without a terminal; returns how many had a fault of ours."""
     faults = 0
-    with _progress(len(pending), quiet) as told, contextlib.closing(book.grade(pending, times.workers)) as graded:
+    with _progress(len(pending)) as told, contextlib.closing(book.grade(pending, times.workers)) as graded:
         done = 0
         try:
             for entry, result in graded:
                 done += 1
                 faults += any(check.fault for check in result.checks)
                 times.add(result)
-                told(entry, result, done)
+                told(entry, result)
         except KeyboardInterrupt:
             err.print(f"\nStopped: {done} of {len(pending)} graded and kept. The same command goes on from here.")
             raise typer.Exit(INTERRUPTED) from None
@@ -168,17 +177,17 @@ def _grade_pending(book: Gradebook, pending: list[Entry], times: Times, quiet: b
 
 
 @contextlib.contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Any]:
-    if quiet or not total:
-        yield lambda *_: None
-    elif not err.is_terminal:
-        yield lambda entry, result, done: err.print(
-            Text(f"[{done}/{total}] {_safe(entry.work.label)}: {_short(result)} in {result.seconds:.1f} s"),
-            soft_wrap=True,
-        )
-    else:
-        with progress("Grading", total) as told:
-            yield lambda entry, result, done: told(f"{entry.work.label}: {_short(result)}")
+def _progress(total: int) -> Iterator[Callable[[Entry, Grade], None]]:
+    numbers = itertools.count(1)
+    with progress("Grading", total) as count:
+
+        def told(entry: Entry, result: Grade) -> None:
+            count(f"{entry.work.label}: {_short(result)}")
+            if not (watched() or quiet()):
+                said = f"{_safe(entry.work.label)}: {_short(result)} in {result.seconds:.1f} s"
+                err.print(Text(f"[{next(numbers)}/{total}] {said}"), soft_wrap=True)
+
+        yield told
 
 
 def _short(result: Grade) -> str:
@@ -227,7 +236,7 @@ def grade_file(
     from netlens_core.grading.tables import grade_table
 
     level = usable_level(sandbox, no_sandbox)
-    with working(f"Grading {file.name}", quiet=as_json):
+    with working(f"Grading {file.name}"):
         opened = course_at(course)
         result = grade_one(opened, file, exercise, student, level)
     if report:
@@ -286,7 +295,7 @@ def release(
 
     everyone = [*(student or []), *(read_students(students, column) if students else [])]
     opened = Course(course)
-    with working_alone(opened, waiting=_told_to_wait), working("Making notebooks and inputs", quiet=False):
+    with working_alone(opened, waiting=_told_to_wait), working("Making notebooks and inputs"):
         written = write_release(opened.in_language(language or opened.sheet.language), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)

@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.grading import LeastLevel, Level, Workers, cores, course_at, progress, usable_level
+from netlens_core.commands.displays import progress, working
+from netlens_core.commands.grading import LeastLevel, Level, Workers, cores, course_at, usable_level
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def calibrate(
         raise CourseError(f"no exercise of {chosen.folder} has thresholds that follow the network")
     found: list[Found] = []
     for slug in names:
-        of_this = _measured(chosen, slug, flowers, workers or cores(), level, again, quiet=as_json)
+        of_this = _measured(chosen, slug, flowers, workers or cores(), level, again)
         found += of_this
         if not any(one.problem for one in of_this):
             path = write_down(chosen, slug, of_this)
@@ -59,15 +60,14 @@ def calibrate(
     raise typer.Exit(FAILED if problems else DONE)
 
 
-def _measured(
-    course: Course, slug: str, flowers: int, workers: int, level: str, again: bool, quiet: bool
-) -> list[Found]:
+def _measured(course: Course, slug: str, flowers: int, workers: int, level: str, again: bool) -> list[Found]:
     from netlens_core.grading.calibration import calibration, found_among, tried
 
-    planned = calibration(course, slug, flowers, level)
+    with working(f"Preparing {slug}"):
+        planned = calibration(course, slug, flowers, level)
     seen = []
     with (
-        progress(f"Calibrating {slug}", len(planned.works), quiet) as told,
+        progress(f"Calibrating {slug}", len(planned.works)) as told,
         contextlib.closing(tried(planned, workers, again)) as running,
     ):
         try:

@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.grading import LeastLevel, Level, course_at, told_troubles, working
+from netlens_core.commands.displays import working
+from netlens_core.commands.grading import LeastLevel, Level, course_at, told_troubles
 from netlens_core.commands.shared import DONE, FAILED, err, out, said
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def gradescope_zip(
     _refuse_unknown(names, ["student"] if students else [])
     people = read_people(students, names.get("student")) if students else []
     opened = course_at(course)
-    with working(f"Packing {slug}", quiet=False):
+    with working(f"Packing {slug}"):
         data = autograder_zip(opened, slug, people, visibility.value, pictures)
         limit = opened.exercise_sheet(slug).limits.total_seconds
     write_atomically(into, data)

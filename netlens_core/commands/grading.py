@@ -1,26 +1,15 @@
-"""What commands that run submissions have in common: sandbox level, workers, the course, progress."""
+"""What commands that run submissions have in common: sandbox level, workers, the course."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
-from netlens_core.commands.shared import err, out
+from netlens_core.commands.shared import err
 
 if TYPE_CHECKING:
     from netlens_core.grading.course import Course
@@ -102,28 +91,3 @@ def course_at(folder: Path | None) -> Course:
     from netlens_core.grading.course import Course
 
     return Course(folder) if folder else Course.shipped()
-
-
-@contextlib.contextmanager
-def working(what: str, quiet: bool) -> Iterator[None]:
-    """Say on a terminal what is being done."""
-    if quiet or not err.is_terminal:
-        yield
-    else:
-        with err.status(f"{what}…"):
-            yield
-
-
-@contextlib.contextmanager
-def progress(what: str, total: int, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """On a terminal, a bar; `told("ada · noise: 10/10")` moves it on by one. Lines printed meanwhile stay above it."""
-    from netlens_core.grading.plain_text import plain
-
-    if quiet or not total or not err.is_terminal:
-        yield lambda last: None
-        return
-    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    columns += [TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[last]}")]
-    with Progress(*columns, console=err, redirect_stdout=out.is_terminal) as bar:
-        task = bar.add_task("", total=total, last="")
-        yield lambda last: bar.update(task, advance=1, last=escape(plain(last, 200)))

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from netlens_core import NetlensError
+from netlens_core.commands.encoding import is_unicode, print_everywhere
 from netlens_core.languages import translate
+from netlens_core.progress import spoke, stop_heartbeat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,8 +24,17 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
 
+
+class _ErrorConsole(Console):
+    """Standard error: the heartbeat counts what is printed there."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **options)
+        spoke()
+
+
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+err = _ErrorConsole(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NetworkName = Annotated[str, typer.Option("--network", "-n", help="A network of `netlens networks`.")]
@@ -45,8 +56,12 @@ def run(app: typer.Typer) -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
     # Read when torch is loaded. On a busy machine, threads that spin while they wait steal the time they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    print_everywhere()
     try:
-        app()
+        try:
+            app()
+        finally:
+            stop_heartbeat()
     except NetlensError as error:
         err.print(Text.assemble(("netlens: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(MISUSE)
@@ -64,6 +79,13 @@ def run(app: typer.Typer) -> None:
 
 def load(name: str, device: str = "auto") -> Network:
     """A network by name. Raises NetlensError for an unknown name, missing weights or a device that is not there."""
+    from netlens_core.commands.displays import working
+
+    with working(f"Loading {name}"):
+        return _loaded(name, device)
+
+
+def _loaded(name: str, device: str) -> Network:
     import torch
 
     from netlens_core.networks import load_network
@@ -117,4 +139,4 @@ def said(path: Path) -> None:
 
 def print_json(data: Any) -> None:
     """Data as indented JSON on standard output."""
-    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=not is_unicode(sys.stdout)))

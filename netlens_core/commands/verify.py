@@ -11,15 +11,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from netlens_core.commands.displays import progress, working
 from netlens_core.commands.grading import (
     LeastLevel,
     Level,
     Workers,
     cores,
     course_at,
-    progress,
     usable_level,
-    working,
 )
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json
 
@@ -46,10 +45,10 @@ def verify(
     """
     from netlens_core.grading.verify import plan, standings
 
-    level, chosen = usable_level(sandbox), course_at(course).in_language("en")
-    with working("Preparing exercises", quiet=as_json):
+    with working("Preparing exercises"):
+        level, chosen = usable_level(sandbox), course_at(course).in_language("en")
         planned = plan(chosen, slugs or chosen.sheet.exercises, level, flowers, reference_only)
-    verdicts = _run(planned, workers or cores(), again, quiet=as_json)
+    verdicts = _run(planned, workers or cores(), again, as_json)
     stand = standings(planned, verdicts)
     failed = [verdict for verdict in verdicts if verdict.problems]
     shrunk = [standing for standing in stand if standing.problems]
@@ -71,20 +70,20 @@ def verify(
     raise typer.Exit(FAILED if failed or shrunk or planned.incomplete else DONE)
 
 
-def _run(planned: Plan, workers: int, again: bool, quiet: bool) -> list[Verdict]:
+def _run(planned: Plan, workers: int, again: bool, as_json: bool) -> list[Verdict]:
     from netlens_core.grading.verify import verify as run_trials
 
     verdicts: list[Verdict] = []
     total = len(planned.works)
     with (
-        progress("Verifying", total, quiet) as told,
+        progress("Verifying", total) as told,
         contextlib.closing(run_trials(planned, workers, again)) as running,
     ):
         try:
             for verdict in running:
                 verdicts.append(verdict)
                 told(f"{verdict.trial.slug} {verdict.trial.name}")
-                if not quiet:
+                if not as_json:
                     _tell(verdict)
         except KeyboardInterrupt:
             err.print(f"\nStopped: {len(verdicts)} of {total} trials done. The same command goes on from here.")

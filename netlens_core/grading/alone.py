@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from netlens_core.grading.course import Course
 from netlens_core.grading.files import PRIVATE, make_private_folder
+from netlens_core.progress import activity
 
 _HALF_WRITTEN = re.compile(r"\..{1,40}\.[a-z0-9_]{8}")  # the names that `store.write_atomically` gives
 
@@ -52,7 +53,8 @@ def _take(lock: int, waiting: Callable[[], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         waiting()
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with activity("waiting for the netlens that works on this course"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError:  # every write is atomic and equal keys hold equal grades: without a lock, work is only done twice
         pass
 

@@ -40,6 +40,7 @@ from netlens_core.grading.store import Store
 from netlens_core.grading.templates import about_network
 from netlens_core.grading.thresholds import Threshold, read_thresholds, requirements, thresholds_path
 from netlens_core.own_inputs import student_seed
+from netlens_core.progress import activity
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,16 @@ class Course(PublicCourse):
 
         `thresholds` stands in for those that were calibrated, while they are.
         """
-        exercise = self.plain_exercise(slug, thresholds)
+        return self._made(self.plain_exercise(slug, thresholds), ("course", "hidden"))
+
+    def released_exercise(self, slug: str) -> Exercise:
+        """As `exercise`, without hidden inputs: they are made when submissions are graded."""
+        return self._made(self.plain_exercise(slug), ("course",))
+
+    def _made(self, exercise: Exercise, whose: tuple[str, ...]) -> Exercise:
         cache = self.hidden_folder / "inputs"
-        return with_materials(exercise, self.sheet.seed, self.secret, self.forging_networks(), cache)
+        with activity(exercise.slug):
+            return with_materials(exercise, self.sheet.seed, self.secret, self.forging_networks(), cache, whose)
 
     def plain_exercise(self, slug: str, thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> Exercise:
         """As `exercise`, its inputs not yet made."""
@@ -236,9 +244,10 @@ def fingerprint(name: str, cache: Path) -> str:
             return str(known["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    from netlens_core.networks import load_network, network_source
+    with activity(f"reading the weights of {name}"):
+        from netlens_core.networks import load_network, network_source
 
-    value, path = load_network(name, device="cpu").fingerprint, network_source(name).path
+        value, path = load_network(name, device="cpu").fingerprint, network_source(name).path
     content = {"fingerprint": value, "path": str(path), "state": _state(path)}
     write_atomically(memory, json.dumps(content).encode())
     return value

@@ -24,6 +24,7 @@ from netlens_core.daisies import draw_daisy
 from netlens_core.images import resize, to_8bit
 from netlens_core.measures.noise import looks_like_noise
 from netlens_core.networks import Network
+from netlens_core.progress import detail
 
 MIX_AMPLITUDE = 0.1  # the veil that must do: how far noise of 0 or 1 moves a pixel, as a fraction of full scale
 SURE = 0.9  # least probability of the class, for the noise alone
@@ -86,7 +87,10 @@ def _descended(
         noise = _high_pass(waves)
         # A fainter veil than the one that must do, so that there is a margin.
         seen = torch.cat([noise[None], mix_noise(chosen, noise, 0.85 * MIX_AMPLITUDE)])
-        loss = functional.cross_entropy(network(seen), torch.full((BATCH,), wanted))
+        logits = network(seen)
+        sure = float(logits[0].detach().softmax(dim=0)[wanted])
+        detail(f"step {step} of at most {STEPS}, the network is {sure:.2f} sure")
+        loss = functional.cross_entropy(logits, torch.full((BATCH,), wanted))
         if heard:
             juror, shown = heard[step % len(heard)], mix_noise(chosen[:2], noise)
             loss = loss + functional.cross_entropy(juror(shown), torch.full((2,), daisy))

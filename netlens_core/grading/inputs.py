@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.sheets import InputSpec
 from netlens_core.own_inputs import derived_seed, drawn
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +30,19 @@ if TYPE_CHECKING:
 Given: TypeAlias = "Tensor | Digits | str"
 
 
-def with_materials(exercise: Exercise, course_seed: int, secret: str, source: CourseNetworks, cache: Path) -> Exercise:
-    """The exercise with its course-wide and hidden inputs made, or read from the cache folder."""
+def with_materials(
+    exercise: Exercise,
+    course_seed: int,
+    secret: str,
+    source: CourseNetworks,
+    cache: Path,
+    whose: Collection[str] = ("course", "hidden"),
+) -> Exercise:
+    """The exercise with its course-wide and hidden inputs made, or those of `whose`; or read from the cache folder."""
     materials = {
-        name: _made_once(spec, _shared_seed(spec, name, exercise.slug, course_seed, secret), source, cache)
+        name: _made_once(name, spec, _shared_seed(spec, name, exercise.slug, course_seed, secret), source, cache)
         for name, spec in exercise.sheet.inputs.items()
-        if spec.whose != "student"
+        if spec.whose in whose
     }
     return replace(exercise, materials=materials)
 
@@ -57,11 +65,12 @@ class CourseNetworks:
         """Target and jury on the processor: forging there gives the same picture everywhere."""
         from netlens_core.networks import load_network
 
-        target, *jury = (load_network(name, device="cpu") for name in self._names)
+        with activity("loading networks"):
+            target, *jury = (load_network(name, device="cpu") for name in self._names)
         return target, jury
 
 
-def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
+def _made_once(name: str, spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) -> bytes:
     from netlens_core.grading.files import move_aside, read_regular_file, write_atomically
     from netlens_core.images import encode_png
 
@@ -78,7 +87,8 @@ def _made_once(spec: InputSpec, seed: int, source: CourseNetworks, cache: Path) 
     with contextlib.suppress(OSError):
         if _whole_png(data := read_regular_file(path)):
             return data
-    data = encode_png(_forged(spec, seed, source) if spec.draw == "noise" else _drawn(spec, seed))
+    with activity(f"{'forging noise' if spec.draw == 'noise' else 'drawing'} for {spec.file or name}"):
+        data = encode_png(_forged(spec, seed, source) if spec.draw == "noise" else _drawn(spec, seed))
     move_aside(path)
     write_atomically(path, data)
     return data

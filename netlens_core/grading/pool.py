@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from netlens_core import NetlensError
@@ -28,6 +29,7 @@ from netlens_core.grading.grade import Grade
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import cgroups
 from netlens_core.grading.unrun import lost
+from netlens_core.progress import detail
 
 _PR_SET_PDEATHSIG = 1
 GradeFunction = Callable[..., Grade]
@@ -86,7 +88,9 @@ def _one_pool(
 ) -> Generator[tuple[Work, Grade], None, None]:
     """Work through a batch until it is empty or a worker dies; what was in flight then goes to `unfinished`."""
     running: dict[Future[Grade], Work] = {}
+    since: dict[str, float] = {}
     context = _context()
+    detail(f"starting {workers} {'worker' if workers == 1 else 'workers'}, which load torch and the networks")
     with _Executor(workers, context) as executor:
         try:
             while batch or running:
@@ -94,12 +98,22 @@ def _one_pool(
                     work = batch[0]  # stays there until the pool has it: the pool may just be breaking
                     running[executor.submit(_guarded, grade, *_arguments(work))] = work
                     batch.popleft()
+                    since[work.label] = time.monotonic()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     graded = future.result()
-                    yield running.pop(future), graded
+                    work = running.pop(future)
+                    since.pop(work.label, None)
+                    yield work, graded
+                    detail(partial(_under_way, since))
         except BrokenProcessPool:
             unfinished.extend(running.values())
+
+
+def _under_way(since: dict[str, float]) -> str:
+    """What workers do, and for how long already."""
+    now = time.monotonic()
+    return ", ".join(f"{label} for {now - began:.0f} s" for label, began in since.copy().items())
 
 
 def _arguments(work: Work) -> tuple[Any, ...]:

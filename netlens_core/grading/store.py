@@ -31,7 +31,9 @@ from netlens_core.grading.grade import Grade
 
 _LIBRARIES = ("torch", "torchvision", "timm", "torchmetrics", "numpy", "scipy", "pillow", "ipython", "pytest")
 _VIEWS_ONLY = (
+    "__main__.py",
     "cli.py",
+    "progress.py",
     "commands/",
     "methods/",
     "grading/report/",

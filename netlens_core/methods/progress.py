@@ -1,4 +1,4 @@
-"""Long work: a progress bar where somebody watches, and a Ctrl-C that keeps what there is so far.
+"""Long work: a progress bar on a terminal, else lines of the heartbeat, and a Ctrl-C that keeps what there is so far.
 
 for step in steps(160, "dreaming"):     # Ctrl-C ends the loop after this step; a second one raises
     ...
@@ -6,6 +6,7 @@ for step in steps(160, "dreaming"):     # Ctrl-C ends the loop after this step; 
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from netlens_core.progress import activity, detail, quiet, shown
 
 
 def steps(count: int, what: str = "working", console: Console | None = None) -> Iterator[int]:
@@ -22,15 +25,17 @@ def steps(count: int, what: str = "working", console: Console | None = None) -> 
     has; a second one raises KeyboardInterrupt at once. (In the main thread; elsewhere signals are not ours.)
     """
     console = console or Console(stderr=True)
-    watched = console.is_terminal or console.is_jupyter
+    shows_bar = (console.is_terminal and not quiet()) or console.is_jupyter
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    with _Stop() as stop, Progress(*columns, console=console, transient=True, disable=not watched) as bar:
+    bar = Progress(*columns, console=console, transient=True)
+    with _Stop() as stop, activity(what), shown(bar) if shows_bar else contextlib.nullcontext():
         task = bar.add_task(what, total=count)
         for step in range(count):
             if stop.wished:
-                bar.console.print(f"{what}: stopped after {step} of {count} steps; what there is is kept.")
+                console.print(f"{what}: stopped after {step} of {count} steps; what there is is kept.")
                 return
+            detail(f"step {step + 1} of {count}")
             yield step
             bar.advance(task)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from netlens_core.networks import Network, load_network, network_source
+from tests.busy import busy_processes
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "weights"
 if "TORCH_HOME" not in os.environ and _BESIDE.is_dir():
@@ -46,3 +48,10 @@ def squeezenet() -> Network:
     if not source.available:
         pytest.skip(f"the weights of squeezenet1_1 are not at {source.path}")
     return load_network("squeezenet1_1", device="cpu")
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Eight busy processes beside the test."""
+    with busy_processes():
+        yield

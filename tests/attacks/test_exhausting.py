@@ -194,7 +194,10 @@ def test_what_does_not_end_is_ended(strike, body):
     """Loops with and without the interpreter's lock, ignored signals, stopped processes: dead at the limit."""
     limits = Limits(start_seconds=20, call_seconds=0.25, total_seconds=20)
     outcome = strike(f"def attack():\n    {body}", limits=limits).outcome
-    assert (outcome.status, outcome.message) == ("timed_out", "`attack` used its 0.25 s.")
+    assert (outcome.status, outcome.message) == (
+        "timed_out",
+        "`attack` used more than the 0.25 s that a call may take.",
+    )
 
 
 @pytest.mark.also_reduced

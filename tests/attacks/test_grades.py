@@ -34,7 +34,7 @@ ATTACKS = {
     "hoards": ("keep = []\n    while True: keep.append(bytes(32 << 20))", "ran out of memory: 256 MiB are allowed"),
     "fills the disk": ("open('x', 'wb').write(bytes(64 << 20))", "the working folder is full"),
     "fills the log": ("while True: os.write(1, b'x' * 65536)", "printed more than 1 MiB"),
-    "never ends": ("import re; re.match('(a+)+$', 'a' * 40 + 'b')", "`paint` used its 1 s"),
+    "never ends": ("import re; re.match('(a+)+$', 'a' * 40 + 'b')", "`paint` used more than the 1 s"),
     "exits": ("os._exit(0)", "ended its own process"),
     "crashes": ("import ctypes; ctypes.string_at(0)", "ended its own process (SIGSEGV)"),
     "forges": ("os.write(3, b'NLF1 ALL PASSED 7/7'); time.sleep(9)", "gave something that cannot be read"),

@@ -24,7 +24,7 @@ DIES = LAYER + "\ndef montage(activations):\n    import os\n    os._exit(3)\n"
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (NEVER, "`montage` used its 2 s"),
+        (NEVER, "`montage` used more than the 2 s"),
         (TOO_MUCH, "`montage` ran out of memory: 512 MiB are allowed"),
         (DIES, "`montage` ended its own process"),
     ],

@@ -24,6 +24,7 @@ class Sandbox:
     """
 
     most_children = 500  # then a fresh warm process takes over
+    slowdown = 1.0  # how many seconds of this machine are one of the limits' (`reference_speed`)
 
     def __init__(self, networks: Sequence[str], level: str = "full") -> None:
         if level not in ("full", "reduced", "none"):
@@ -66,7 +67,7 @@ class Sandbox:
                 raise SandboxUnavailableError(f"the sandbox does not start: {error}") from None
         self._children += 1
         try:
-            return Child(self._warm, limits)
+            return Child(self._warm, limits, self.slowdown)
         except OSError as error:
             raise Ended("fault", f"the sandbox cannot start a submission ({error})") from None
 

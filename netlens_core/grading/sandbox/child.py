@@ -12,28 +12,40 @@ import time
 from pathlib import Path
 from typing import Any
 
+from netlens_core.grading.sandbox.counted_time import CountedTime
 from netlens_core.grading.sandbox.inside import wire
-from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.limits import Limits, total_used
 from netlens_core.grading.sandbox.outcomes import Ended
 from netlens_core.grading.sandbox.warm_process import WarmProcess
 from netlens_core.languages import translate
 
 _CHUNK = 1 << 20
-_LOOK = 0.25  # seconds between two looks at the processor time
-_GRACE = 10.0  # seconds that the warm process has for telling how a child ended
+_LOOK = 0.25  # seconds between two looks at the time that counts
+_GRACE = 60.0  # seconds that the warm process has for telling how a child ended
+# The backstop, in wall time: what is allowed, this many times, and a minute.
+_PATIENCE = 20.0
+_MINUTE = 60.0
 
 
 class Child:
-    """A child of the warm process. `close` must follow whatever happens; nothing it does can raise but `Ended`."""
+    """A child of the warm process. `close` must follow whatever happens; nothing it does can raise but `Ended`.
 
-    def __init__(self, warm: WarmProcess, limits: Limits) -> None:
+    All seconds are those of the reference machine: `slowdown` says how many of this machine's are one of them.
+
+    Attributes:
+        used: seconds that count towards the limits so far (see `counted_time`), of all requests together.
+    """
+
+    def __init__(self, warm: WarmProcess, limits: Limits, slowdown: float = 1.0) -> None:
         import fcntl
 
+        self.used = 0.0
         self._warm = warm
         self._limits = limits
+        self._slowdown = slowdown
+        self._wall_left = self._patience(limits.total_seconds)
         self._work = warm.new_work_folder()
         self._pidfd: int | None = None  # the child's handle
-        self._clock: int | None = None  # of its processor time
         self._report: dict[str, Any] | None = None  # how it ended, in the warm process's words
         self._printed = 0
         self._received = bytearray()
@@ -46,7 +58,7 @@ class Child:
             "disk_bytes": limits.disk_mb << 20,
             "files": limits.files,
             "processes": limits.processes,
-            "cpu_seconds": int(limits.total_seconds) + 2,
+            "cpu_seconds": int(limits.total_seconds * slowdown) + 2,
         }
         if warm.group:
             warm.group.limit(limits.memory_mb << 20, limits.disk_mb << 20, limits.processes)
@@ -73,38 +85,56 @@ class Child:
     def receive(self, seconds: float, what: str, outgoing: bytearray | None = None) -> Any:
         """The next frame from the child, after having written `outgoing`. Raises Ended.
 
-        `seconds` bound the time that passes, and the processor time of all threads together.
+        `seconds` bound what counts: the child's computing and sleeping from when it was forked, never its waiting.
         """
-        deadline, enough = time.monotonic() + seconds, self._processor_time() + seconds
+        began, used = time.monotonic(), self.used
+        patience = min(self._patience(seconds), self._wall_left)
+        counted = self._counted_time()
         outgoing = outgoing if outgoing is not None else bytearray()
         with selectors.DefaultSelector() as waiting:
             for descriptor in (self._replies, self._log, self._warm.control):
                 waiting.register(descriptor, selectors.EVENT_READ)
             if outgoing:
                 waiting.register(self._requests, selectors.EVENT_WRITE)
-            while True:
-                if (frame := self._taken(what)) is not None:
-                    return frame[0]
-                if self._report is not None:
-                    raise self._end(what)
-                left = min(deadline - time.monotonic(), enough - self._processor_time())
-                if left <= 0:
-                    # Where not even the child's handle has come, the warm process is to blame.
-                    raise Ended("timed_out" if self._pidfd is not None else "fault", f"{what} used its {seconds:.3g} s")
-                for key, _ in waiting.select(min(left, _LOOK)):
-                    self._serve(key.fd, outgoing, waiting)
+            try:
+                while (frame := self._taken(what)) is None:
+                    if self._report is not None:
+                        raise self._end(what)
+                    counted = counted or self._counted_time()
+                    spent = counted.seconds() / self._slowdown if counted else 0.0
+                    self.used = used + spent
+                    if spent >= seconds:
+                        raise Ended("timed_out", f"{what} used more than {seconds:.3g} s")
+                    if time.monotonic() - began >= patience:
+                        raise self._starved(what, spent)
+                    for key, _ in waiting.select(min(max((seconds - spent) * self._slowdown, 0.01), _LOOK)):
+                        self._serve(key.fd, outgoing, waiting)
+                return frame[0]
+            finally:
+                self._wall_left -= time.monotonic() - began
+                if counted:
+                    self.used = used + counted.seconds() / self._slowdown
 
-    def _processor_time(self) -> float:
-        """Seconds of processor time that the child has used so far, as far as that can be told from here."""
+    def _patience(self, seconds: float) -> float:
+        return seconds * self._slowdown * _PATIENCE + _MINUTE
+
+    def _counted_time(self) -> CountedTime | None:
+        """Starts to count; None where the child is not there yet, or no more."""
+        if self._pidfd is None:
+            return None
         with contextlib.suppress(OSError, ValueError):
-            if self._clock is None and self._pidfd is not None:
-                told = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
-                number = int(told.partition("Pid:")[2].split()[0])
-                if number > 0:  # else it is gone already
-                    self._clock = ~number << 3 | 2  # as clock_getcpuclockid(3) numbers the clocks of processes
-            if self._clock is not None:
-                return time.clock_gettime(self._clock)
-        return 0.0
+            told = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
+            number = int(told.partition("Pid:")[2].split()[0])
+            if number > 0:  # else it is gone already
+                return CountedTime(number)
+        return None
+
+    def _starved(self, what: str, spent: float) -> Ended:
+        """The backstop ended it, and no limit of its own: nobody loses points by that."""
+        if self._pidfd is None:
+            return Ended("fault", "the sandbox did not start the submission")
+        told = f"this machine is too busy: after a long wait {what} had got no more than {spent:.0f} s of a processor"
+        return Ended("fault", told, try_again=False)
 
     def _taken(self, what: str) -> tuple[Any] | None:
         try:
@@ -138,7 +168,8 @@ class Child:
         else:
             self._printed += len(data)
             if self._printed > self._limits.output_mb << 20:
-                raise Ended("crashed", translate("it printed more than {size} MiB", size=self._limits.output_mb))
+                told = translate("it printed more than {size} MiB", size=self._limits.output_mb)
+                raise Ended("crashed", told, limit_named=True)
         return bool(data)
 
     def _drain(self) -> None:
@@ -165,9 +196,8 @@ class Child:
         code = report.get("exit")
         if code is None or not report.get("locked"):
             return Ended("fault", "the sandbox itself failed")
-        if report.get("cpu_seconds", 0) >= self._limits.total_seconds:
-            told = translate("{what} used up the processor time of the whole submission", what=what)
-            return Ended("timed_out", told, limit_named=True)
+        if report.get("cpu_seconds", 0) >= self._limits.total_seconds * self._slowdown:
+            return Ended("timed_out", total_used(what, self._limits), limit_named=True)
         if code == -signal.SIGKILL and self._warm.group and self._warm.group.ran_out():
             size = self._limits.memory_mb
             told = translate("{what} ran out of memory: {size} MiB are allowed.", what=what, size=size)

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from netlens_core.languages import translate
+
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -25,7 +27,8 @@ class Limits:
         output_mb: printed text, in MiB.
         reply_mb: what one call may return, in MiB.
 
-    Each time bounds the time that passes and, on its own, the processor time of all threads together.
+    Times are seconds of the reference machine (`reference_speed`) and bound what counts: the CPU time of all threads
+    together, or the time that passes without waiting for a processor, whichever is more.
     """
 
     start_seconds: _Seconds = 60
@@ -37,3 +40,11 @@ class Limits:
     processes: Annotated[int, Field(ge=1, le=512)] = 32
     output_mb: Annotated[int, Field(ge=1, le=64)] = 8
     reply_mb: Annotated[int, Field(ge=1, le=256)] = 64
+
+
+def total_used(what: str, limits: Limits) -> str:
+    """Says that `total_seconds` are used up, in `what`."""
+    seconds = f"{limits.total_seconds:g}"
+    return translate(
+        "{what} used up the {seconds} s that the notebook and all calls may take together", what=what, seconds=seconds
+    )

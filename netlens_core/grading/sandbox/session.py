@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from netlens_core.grading.sandbox.claims import cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.inside.words import INSIDE
-from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.limits import Limits, total_used
 from netlens_core.grading.sandbox.outcomes import (
     CellRun,
     Ended,
@@ -25,7 +24,9 @@ _Result = TypeVar("_Result")
 
 
 class Process(Protocol):
-    """What holds a submission: locked in (`Child`) or not (`UnlockedChild`)."""
+    """What holds a submission: locked in (`Child`) or not (`UnlockedChild`). Seconds are of the reference machine."""
+
+    used: float  # seconds that count towards the limits so far
 
     def ask(self, content: Any, seconds: float, what: str) -> Any:
         """Send a request and wait for its reply. Raises Ended."""
@@ -44,6 +45,7 @@ class Session:
         status: "ok", or how the run of the notebook ended: "timed_out", "crashed", "out_of_memory", "fault".
         message: the same in words for the student; empty where status is "ok".
         cells: what each cell showed, as far as cells ran.
+        doubts: the messages of ends that the machine may have caused: memory, crashes, our own faults.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Session:
         self.status: SessionStatus = "ok"
         self.message = ""
         self.cells: tuple[CellRun, ...] = ()
+        self.doubts: list[str] = []
 
     def __enter__(self) -> Session:
         try:
@@ -78,6 +81,7 @@ class Session:
             # A notebook that talks gibberish to us has broken itself.
             self.status = "crashed" if end.status in ("bad_reply", "error", "missing") else end.status  # type: ignore[assignment]
             self.message = _sentence(end.message)
+            self._doubt(end)
         except BaseException:
             self.__exit__()
             raise
@@ -122,7 +126,7 @@ class Session:
         room = list(self._room)
         self._child = self._fork()
         try:
-            with self._counted():
+            with self._counted(self._child):
                 self._run_cells(self._child, cells)
         except Ended as end:
             if end.status == "fault":  # the next run starts with all the room, and its outputs count
@@ -134,14 +138,19 @@ class Session:
 
     def _run_cells(self, child: Process, cells: list[CellRun]) -> None:
         seconds = min(float(self._limits.start_seconds), self._left)
-        deadline = time.monotonic() + seconds
+        begun = child.used
         notebook = translate("the notebook")
         outgoing: bytearray | None = bytearray(wire.pack(self._start_request))
         while True:
             try:
-                frame = child.receive(max(deadline - time.monotonic(), 0.0), notebook, outgoing)
+                frame = child.receive(max(begun + seconds - child.used, 0.0), notebook, outgoing)
             except Ended as end:
-                raise self._in_time(notebook, end, self._limits.start_seconds, seconds) from None
+                told = translate(
+                    "the notebook used more than the {seconds} s that it may take",
+                    seconds=f"{self._limits.start_seconds:g}",
+                )
+                whole = seconds < self._limits.start_seconds
+                raise self._in_time(end, total_used(notebook, self._limits) if whole else told) from None
             outgoing = None
             if isinstance(frame, dict) and frame.get("ran") is True and len(cells) == self._cell_count:
                 return
@@ -156,16 +165,18 @@ class Session:
             told = translate("The notebook did not run to its end: {reason}", reason=self.message)
             return Outcome(self.status, message=told)
         try:
-            return self._twice_at_fault(lambda: self._asked(content, what))
+            outcome = self._twice_at_fault(lambda: self._asked(content, what))
         except SandboxUnavailableError as error:  # it worked before
-            return Outcome("fault", message=str(error))
+            outcome = Outcome("fault", message=str(error))
         except Ended as end:
+            self._doubt(end)
             return Outcome(end.status, message=_sentence(end.message))
+        self._doubt(outcome)
+        return outcome
 
     def _asked(self, content: dict[str, Any], what: str) -> Outcome:
         if self._left <= 0:
-            seconds = f"{self._limits.total_seconds:g}"
-            raise Ended("timed_out", translate("the submission used its {seconds} s in all", seconds=seconds))
+            raise Ended("timed_out", total_used(translate("the submission"), self._limits))
         if self._child is None:
             self._start()
             # Where we failed, the submission goes on as if nothing had been: what it remembered, it has again.
@@ -183,23 +194,27 @@ class Session:
         assert self._child is not None
         self._requests += 1
         seconds = max(min(float(self._limits.call_seconds), self._left), 0.0)
-        with self._counted():
+        with self._counted(self._child):
             try:
                 reply = self._child.ask({**content, "id": self._requests}, seconds, what)
             except Ended as end:
-                raise self._in_time(what, end, self._limits.call_seconds, seconds) from None
+                told = translate(
+                    "{what} used more than the {seconds} s that a call may take",
+                    what=what,
+                    seconds=f"{self._limits.call_seconds:g}",
+                )
+                whole = seconds < self._limits.call_seconds
+                raise self._in_time(end, total_used(what, self._limits) if whole else told) from None
         return outcome_of(reply, what, self._requests, self._limits)
 
-    def _in_time(self, what: str, end: Ended, limit: float, given: float) -> Ended:
+    def _in_time(self, end: Ended, told: str) -> Ended:
         """The same end, naming the limit that was hit: the call's own, or the submission's."""
-        if end.status != "timed_out" or end.limit_named:
-            return end
-        if given < limit:
-            seconds = f"{self._limits.total_seconds:g}"
-            told = translate("the submission used its {seconds} s in all, in {what}", seconds=seconds, what=what)
-        else:
-            told = translate("{what} used its {seconds} s", what=what, seconds=f"{limit:g}")
-        return Ended("timed_out", told)
+        return Ended("timed_out", told) if end.status == "timed_out" and not end.limit_named else end
+
+    def _doubt(self, end: Ended | Outcome) -> None:
+        """Remember an end that the machine may have caused."""
+        if end.doubtful:
+            self.doubts.append(_sentence(end.message.partition("\n")[0].removesuffix(".")))
 
     def _twice_at_fault(self, work: Callable[[], _Result]) -> _Result:
         """Do something once more, in a fresh process, if it was ours to bear that it failed. Raises Ended."""
@@ -211,22 +226,22 @@ class Session:
                 if end.status != "fault":
                     self._history.clear()
                     raise
-                if attempt == 2:
+                if attempt == 2 or not end.try_again:
                     raise
         raise AssertionError("never reached")
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, child: Process) -> Iterator[None]:
         """Take the time from what the submission has left, unless it was we who failed. Raises Ended."""
-        started, left = time.monotonic(), self._left
+        begun, at_fault = child.used, False
         try:
             yield
         except Ended as end:
-            if end.status == "fault":
-                started, self._left = time.monotonic(), left
+            at_fault = end.status == "fault"
             raise
         finally:
-            self._left -= time.monotonic() - started
+            if not at_fault:
+                self._left -= child.used - begun
 
     def _drop(self) -> None:
         if self._child is not None:

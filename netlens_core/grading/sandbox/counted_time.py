@@ -1,0 +1,122 @@
+"""CPU accounting for one process: its computing and its sleeping count, waiting for a processor does not.
+
+On a busy machine a process is runnable most of the time without running. The kernel tells for how long: the second
+number in `/proc/<pid>/task/<tid>/schedstat` is a thread's run delay in nanoseconds. Wall time less run delay is what
+the same process would have taken on an idle machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_BILLION = 1e9
+_STANDS_STILL = 0.001  # seconds of CPU time between two looks
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What can be seen of a process at one moment.
+
+    Attributes:
+        processor: CPU time of all its threads together, ended ones included.
+        asleep: how long the thread that looks has slept so far, which is when it waited for the process.
+        threads: thread -> its CPU time and its run delay.
+    """
+
+    processor: float = 0.0
+    asleep: float = 0.0
+    threads: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+class CountedTime:
+    """Measures a process from now on. For the thread that waits for it: what that one computes does not count.
+
+    Where the kernel tells no run delay, a process that is found runnable counts by its CPU time alone.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._clock = ~pid << 3 | 2  # as clock_getcpuclockid(3) numbers the clocks of processes
+        self._begun = self._last = self._look(_Look())
+        self._waited = 0.0  # for a processor
+        self._stalled = 0.0  # the same, for what the kernel will only tell once the thread runs again
+
+    def seconds(self) -> float:
+        """What counts so far: the CPU time of all threads, or, where that is more, the time that it did not wait."""
+        now = self._look(self._last)
+        slept, computed = now.asleep - self._last.asleep, now.processor - self._last.processor
+        if now.threads:
+            self._waited += _waiting(self._last, now)
+            stands_still = computed < _STANDS_STILL and self._runnable()
+            self._stalled = self._stalled + slept if stands_still else 0.0
+        elif self._runnable():
+            self._waited += max(slept - computed, 0.0)
+        self._last = now
+        passed = now.asleep - self._begun.asleep - self._waited - self._stalled
+        return max(now.processor - self._begun.processor, passed, 0.0)
+
+    def _look(self, last: _Look) -> _Look:
+        """The process now; as it was last seen where it has ended."""
+        asleep = time.monotonic() - time.thread_time() - _own_delay()
+        try:
+            return _Look(time.clock_gettime(self._clock), asleep, self._threads())
+        except OSError:
+            return _Look(last.processor, asleep, last.threads)
+
+    def _threads(self) -> dict[str, tuple[float, float]]:
+        threads = {}
+        for task in Path(f"/proc/{self._pid}/task").iterdir():
+            with contextlib.suppress(OSError, ValueError):  # the thread has ended, or this kernel has no such file
+                threads[task.name] = _schedstat(task / "schedstat")
+        # Kernels without this accounting have either no file or zeros in it.
+        return threads if any(ran for ran, _ in threads.values()) else {}
+
+    def _runnable(self) -> bool:
+        """Whether any thread is running or waiting for a processor at this moment."""
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{self._pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                        return True
+        return False
+
+
+class WallTime:
+    """The same for systems that tell nothing about other processes: all the time that passes counts."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def seconds(self) -> float:
+        """What counts so far."""
+        return time.monotonic() - self._begun
+
+
+def _waiting(before: _Look, now: _Look) -> float:
+    """How long a process waited for a processor between two looks: the longest of its threads' run delays.
+
+    Less what its other threads computed meanwhile: a submission that starts many threads makes them wait for each
+    other, and must not gain time by it.
+    """
+    computed = now.processor - before.processor
+    waits = [0.0]
+    for thread, (ran, delay) in now.threads.items():
+        ran_before, delay_before = before.threads.get(thread, (0.0, 0.0))
+        others = max(computed - (ran - ran_before), 0.0)
+        waits.append(delay - delay_before - others)
+    return max(waits)
+
+
+def _schedstat(path: Path) -> tuple[float, float]:
+    ran, delay, _ = path.read_text().split()
+    return int(ran) / _BILLION, int(delay) / _BILLION
+
+
+def _own_delay() -> float:
+    try:
+        return _schedstat(Path("/proc/thread-self/schedstat"))[1]
+    except (OSError, ValueError):
+        return 0.0

@@ -140,6 +140,7 @@ def strike(box: Sandbox, honest: Callable[[], bytes]) -> Iterator[Callable[..., 
         assert box._warm is warm and warm.alive, "the warm process did not live through the attack"
         assert descendants(warm._process.pid) == before, "processes were left over"
         honest()
+        assert box._warm is warm, "something was left behind: a fresh warm process had to take over"
         return aftermath
 
     yield run

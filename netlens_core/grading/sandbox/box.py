@@ -57,19 +57,28 @@ class Sandbox:
         self._in_session = False
 
     def _fork(self, limits: Limits) -> Child:
-        if self._warm is None or not self._warm.alive or self._children >= self.most_children:
-            self.close()
-            try:
-                self._warm, self._children = WarmProcess(self.networks, self.level), 0
-            except SandboxKilledError as error:  # no fault of this machine's, so worth another try
-                raise Ended("fault", str(error)) from None
-            except OSError as error:  # no more processes, descriptors, temporary space
-                raise SandboxUnavailableError(f"the sandbox does not start: {error}") from None
+        warm = self._as_when_ready() or self._fresh()
         self._children += 1
         try:
-            return Child(self._warm, limits, self.slowdown)
+            return Child(warm, limits)
         except OSError as error:
             raise Ended("fault", f"the sandbox cannot start a submission ({error})") from None
+
+    def _as_when_ready(self) -> WarmProcess | None:
+        """The warm process where it may fork another child: alive, and nothing was left in it."""
+        if self._warm is None or not self._warm.alive or self._children >= self.most_children:
+            return None
+        return None if self._children and self._warm.changed() else self._warm
+
+    def _fresh(self) -> WarmProcess:
+        self.close()
+        try:
+            self._warm, self._children = WarmProcess(self.networks, self.level), 0
+        except SandboxKilledError as error:  # no fault of this machine's, so worth another try
+            raise Ended("fault", str(error)) from None
+        except OSError as error:  # no more processes, descriptors, temporary space
+            raise SandboxUnavailableError(f"the sandbox does not start: {error}") from None
+        return self._warm
 
     def refresh(self) -> None:
         """Let the next child come from a fresh warm process: nothing that was there before can touch it."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _KERNEL_BYTES = 256 << 20  # what the kernel may hold for an honest submission: pipes, page tables, names of files
+_LEFT_BYTES = 64 << 20  # that may be left of submissions before a fresh warm process takes over: a part of the above
 _HELPERS = 16  # processes and threads of a sandbox beside a submission's own, and room for those that are ending
 _OURS = "netlens-own"  # where version 2 wants the processes of a group that has groups below it
 _numbers = itertools.count()
@@ -37,12 +38,23 @@ class Version:
     limit: str
     hits: tuple[str, str]  # file and key of how often the limit was hit; no key: the file is the number
     kills: tuple[str, str]  # the same for processes killed for want of memory
+    drop: tuple[str, str]  # file and what to write there for dropping what the kernel can do without
 
 
 V1 = Version(
-    "memory.usage_in_bytes", "memory.limit_in_bytes", ("memory.failcnt", ""), ("memory.oom_control", "oom_kill")
+    "memory.usage_in_bytes",
+    "memory.limit_in_bytes",
+    ("memory.failcnt", ""),
+    ("memory.oom_control", "oom_kill"),
+    ("memory.force_empty", "0"),
 )
-V2 = Version("memory.current", "memory.max", ("memory.events", "oom"), ("memory.events", "oom_kill"))
+V2 = Version(
+    "memory.current",
+    "memory.max",
+    ("memory.events", "oom"),
+    ("memory.events", "oom_kill"),
+    ("memory.reclaim", "64M"),
+)
 
 
 class Group:
@@ -52,6 +64,7 @@ class Group:
         self._path = path
         self._version = version
         self._held = 0
+        self._kept = 0  # the part of it that the kernel cannot drop
         self._limits = self._before = (0, 0)
 
     def entered_by(self, command: Sequence[str]) -> list[str]:
@@ -60,7 +73,7 @@ class Group:
 
     def warm(self) -> bool:
         """Take note of what the warm process holds, once it is ready; False where it is not in the group."""
-        self._held = self._number(self._version.used)
+        self._held, self._kept = self._number(self._version.used), self._undroppable()
         return bool(self._held and _read(self._path / "cgroup.procs"))
 
     def limit(self, memory_bytes: int, disk_bytes: int, processes: int) -> bool:
@@ -80,6 +93,26 @@ class Group:
         """Whether a process of the present submission was killed since this group's limit was hit."""
         hits, kills = self._counts()
         return hits > self._before[0] and kills > self._before[1]
+
+    def grown(self) -> int:
+        """Bytes that submissions left in memory, of the kernel or of disks, by what the group holds more than the warm
+        process did when it was ready; 0 where that is little. Not while a submission runs.
+        """
+        if self._number(self._version.used) - self._held <= _LEFT_BYTES:
+            return 0
+        for pause in (0.0, 0.02, 0.1):  # the kernel frees some things a little later
+            time.sleep(pause)
+            if (more := self._undroppable() - self._kept) <= _LEFT_BYTES:
+                return 0
+            file, text = self._version.drop  # names of files, say, are not told apart where they are counted
+            _written(self._path / file, text)
+        return more
+
+    def _undroppable(self) -> int:
+        """Bytes that the group holds, without files that it read: the kernel drops those where room is wanted."""
+        counted = dict(line.split(" ", 1) for line in _read(self._path / "memory.stat").splitlines())
+        droppable = ("inactive_file", "active_file", "slab_reclaimable")
+        return self._number(self._version.used) - sum(int(counted.get(name, 0)) for name in droppable)
 
     def remove(self) -> None:
         """Remove the group; its last processes may take some milliseconds to go."""

@@ -20,21 +20,29 @@ _USER_NAMESPACES = (
     "Debian: sysctl kernel.unprivileged_userns_clone=1; Podman: --security-opt unmask=ALL; Docker: --security-opt "
     "seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined)"
 )
-# The very namespaces and mounts that the sandbox uses, nested as it nests them.
+_READ_ONLY = (
+    "what submissions see cannot be made read-only here: that takes the system call mount_setattr, which a container "
+    "may forbid (Podman, Docker: a newer one, or --security-opt seccomp=unconfined)"
+)
+# The very calls that lock a submission in, in their order; then what they are for.
 _TRIAL = """
-import os, sys
-from netlens_inside import confine as c
-if os.getuid() == 0:
-    c.mount("proc", "/proc")
-    c.become_user(int(sys.argv[1]))
-c.new_user(0, c.NEWNS | c.NEWPID)
-pid = os.fork()
-if pid:
+import errno, json, os, sys
+from netlens_inside import confine, warm
+config = json.loads(sys.argv[1])
+warm.enter(config)
+confine.unshare(confine.NEWPID)
+if pid := os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-c.mount("proc", "/proc")
-c.private_world("/box", 1 << 20, 16)
+warm.lock(config["wish"], config)
+for place in ("/box", "/tmp", "/dev/shm"):
+    os.mkdir(f"{place}/own")
+try:
+    os.chmod("/kit/netlens_inside", 0o755)
+except OSError as error:
+    if error.errno == errno.EROFS:
+        os._exit(0)
+sys.exit("what all submissions see can be changed")
 """
-
 # The user that the reduced sandbox becomes starts this Python.
 _REDUCED_TRIAL = """
 import json, os, sys
@@ -76,7 +84,10 @@ def _no_full() -> str:
         return "bubblewrap is missing (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap)"
     inside = Path(__file__).parent / "inside"
     kit = {f"/kit/netlens_inside/{path.name}": str(path) for path in inside.glob("*.py")}
-    command = [*bwrap_command(interpreter_paths(), kit), sys.executable, "-s", "-P", "-c", _TRIAL, str(SANDBOX_UID)]
+    wish = {"work": "/box", "memory_bytes": 1 << 30, "disk_bytes": 1 << 20, "files": 16, "processes": 8}
+    config = {"level": "full", "uid": SANDBOX_UID, "closed": {}, "readable": [], "listed": [], "folders": []}
+    told = json.dumps(config | {"wish": wish | {"cpu_seconds": 60}})
+    command = [*bwrap_command(interpreter_paths(), kit), sys.executable, "-s", "-P", "-c", _TRIAL, told]
     try:
         tried = _tried(command, {"PYTHONPATH": "/kit"})
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -84,6 +95,8 @@ def _no_full() -> str:
     if tried.returncode == 0:
         return ""
     said = " ".join(tried.stderr.split()[-30:])
+    if "mount_setattr" in said:
+        return f"{_READ_ONLY}; it said: {said}"
     return f"{_USER_NAMESPACES}; it said: {said}" if said else _USER_NAMESPACES
 
 

@@ -33,6 +33,7 @@ from netlens_core.grading.scratch import owned_folder
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
 START_SECONDS = 120
+_ANSWER_SECONDS = 20
 _FOLDER = "netlens-sandbox-"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -90,6 +91,7 @@ class WarmProcess:
             "control": theirs.fileno(),
             "level": self.level,
             "networks": networks,
+            "kit": kit,
             "readable": [*allowed, kit],
             "listed": listed,
             "closed": closed_folders([*readable, str(self._home)]) if self._home else {},
@@ -152,6 +154,22 @@ class WarmProcess:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process is not None and self._process.poll() is None
+
+    def changed(self) -> str:
+        """What is no longer as it was when the process was ready; "" where all is. Not while a child lives.
+
+        What one submission left behind must not cost the next one anything: where something is left, a fresh process
+        takes over.
+        """
+        if self.group and (grown := self.group.grown()):
+            return f"it holds {grown >> 20} MiB that nothing explains"
+        try:
+            self.control.settimeout(_ANSWER_SECONDS)
+            self.control.send(b"{}")
+            answer = self.control.recv(4096)
+        except OSError:  # a time-out is one
+            answer = b""
+        return ", ".join(json.loads(answer)["changed"]) if answer else "it does not answer"
 
     def fork(self, wish: dict[str, object], descriptors: list[int]) -> None:
         """Ask for a child with these limits and descriptors (requests, replies, log). Raises OSError if it is dead."""

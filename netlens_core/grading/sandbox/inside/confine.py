@@ -10,14 +10,15 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 1 << 26, 1 << 27, 1 << 28, 1 << 29, 1 << 30
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
-_NOSUID_NODEV_NOEXEC = 14
+_RDONLY, _NOSUID_NODEV_NOEXEC = 1, 14
 _BIND, _REC, _PRIVATE = 4096, 16384, 1 << 18
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1  # one number on every architecture
 
 
 def checked(result: int, what: str) -> int:
@@ -32,10 +33,25 @@ def prctl(*arguments: int) -> None:
     checked(libc.prctl(*[ctypes.c_ulong(argument) for argument in arguments]), f"prctl {arguments[0]}")
 
 
-def mount(kind: str, place: str, data: str = "") -> None:
+def mount(kind: str, place: str, data: str = "", read_only: bool = False) -> None:
     """Mount a file system of a kind (proc, tmpfs): no set-uid, no devices, no execution."""
-    name = kind.encode()
-    checked(libc.mount(name, place.encode(), name, _NOSUID_NODEV_NOEXEC, data.encode()), f"mount {place}")
+    name, flags = kind.encode(), _NOSUID_NODEV_NOEXEC | (_RDONLY if read_only else 0)
+    checked(libc.mount(name, place.encode(), name, flags, data.encode()), f"mount {place}")
+
+
+def bind(source: str, place: str) -> None:
+    """Let a file or folder be seen at another place as well."""
+    checked(libc.mount(source.encode(), place.encode(), None, _BIND, None), f"bind {place}")
+
+
+def make_mounts_read_only() -> None:
+    """Make every mount of this mount namespace read-only, and let none arrive later.
+
+    Landlock knows no right for metadata: only a read-only mount refuses chmod, utimes, attributes and flags too.
+    """
+    attributes = struct.pack("QQQQ", _ATTR_RDONLY, 0, _PRIVATE, 0)
+    arguments = (_AT_FDCWD, b"/", _AT_RECURSIVE, attributes, ctypes.c_size_t(len(attributes)))
+    checked(libc.syscall(_MOUNT_SETATTR, *arguments), "mount_setattr /")
 
 
 def open_closed_folders(closed: Mapping[str, Iterable[str]]) -> None:
@@ -55,7 +71,7 @@ def open_closed_folders(closed: Mapping[str, Iterable[str]]) -> None:
             (place if Path(source).is_dir() else place.parent).mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 place.touch()
-            checked(libc.mount(source.encode(), path.encode(), None, _BIND, None), f"bind {path}")
+            bind(source, path)
             os.close(descriptor)
     os.umask(mask)
 
@@ -73,21 +89,46 @@ def become_user(uid: int) -> None:
     prctl(PR_SET_DUMPABLE, 1)  # else /proc/self stays owned by real root
 
 
-def new_user(inside: int, more: int = 0) -> None:
+def own_process() -> int:
+    """This process's folder in /proc, opened: it stays writable when /proc is mounted anew, read-only."""
+    return os.open("/proc/self", os.O_PATH | os.O_DIRECTORY)
+
+
+def write_to(process: int, name: str, text: str) -> None:
+    """Write to a file in the folder that `own_process` opened."""
+    descriptor = os.open(name, os.O_WRONLY, dir_fd=process)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def new_user(process: int, inside: int, more: int = 0) -> None:
     """Enter a fresh user namespace in which our one user has the number `inside`; other new namespaces with it."""
     uid, gid = os.getuid(), os.getgid()
     unshare(NEWUSER | more)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {uid} 1"), ("gid_map", f"{inside} {gid} 1")):
-        Path(f"/proc/self/{name}").write_text(text)
+        write_to(process, name, text)
 
 
-def private_world(work: str, disk_bytes: int, files: int) -> None:
-    """Own mounts, IPC, network and host name; size-limited memory disks for work folder and /dev/shm; own /proc."""
+def private_world(process: int, work: str, disk_bytes: int, files: int, folders: Sequence[str] = ()) -> None:
+    """Own mounts, IPC, network and host name. All that others see is read-only, with its metadata.
+
+    Three places can be changed, and end with this process: the work folder and /tmp, which share a memory disk of
+    bounded size, and /dev/shm, which is another. `folders` are made below /tmp, parents first.
+    """
     unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
-    mount("proc", "/proc")
-    mount("tmpfs", work, f"size={disk_bytes},nr_inodes={files},mode=700")
+    make_mounts_read_only()
+    mount("proc", "/proc", "subset=pid", read_only=True)  # without what tells of the machine's other processes
+    inodes = files + len(folders) + 3  # the disk's own folder, and the two that are seen
+    mount("tmpfs", work, f"size={disk_bytes},nr_inodes={inodes},mode=700")
     mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")
-    new_user(1000)  # not even root of the namespaces it lives in
+    for name, place in (("tmp", "/tmp"), ("home", work)):  # the second one covers the disk itself
+        Path(work, name).mkdir(0o700)
+        bind(f"{work}/{name}", place)
+    for folder in folders:
+        Path(folder).mkdir(0o700)
+    new_user(process, 1000)  # not even root of the namespaces it lives in
 
 
 def die_with_parent() -> None:

@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import socket
+import stat
 import sys
 import traceback
 from pathlib import Path
@@ -26,20 +27,8 @@ def main() -> None:
     """Confine this process, warm up, say so, serve."""
     config = json.loads(sys.argv[1])
     control = socket.socket(fileno=config["control"])
-    full, as_root = config["level"] == "full", os.getuid() == 0 and config["level"] != "none"
-    if full and as_root:
-        confine.mount("proc", "/proc")  # bwrap's own is partly covered, which forbids nested ones
-    if as_root:
-        confine.open_closed_folders(config["closed"])
-        confine.become_user(config["uid"])
-    if full:
-        confine.new_user(0, confine.NEWNS | confine.NEWPID)
-        pid = os.fork()
-        if pid:  # only waits; without the control socket
-            control.close()
-            os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
-        confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
-        confine.mount("proc", "/proc")
+    if config["level"] != "none":
+        enter(config, control)
     notebook = _warmed(config["networks"])
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages
@@ -49,7 +38,29 @@ def main() -> None:
     if threads != 1 or shared:
         raise SystemExit(f"not safe to fork: {threads} threads, shared memory {shared}")
     control.send(b'{"ready": true}')
-    _serve(control, config, notebook, full)
+    _serve(control, config, notebook)
+
+
+def enter(config: dict[str, Any], control: socket.socket | None = None) -> None:
+    """Lock this process in as the level wants: a user without rights, at the full level process 1 of its own."""
+    full, as_root = config["level"] == "full", os.getuid() == 0
+    if full and as_root:
+        confine.mount("proc", "/proc")  # bwrap's own is partly covered, which forbids nested ones
+    if as_root:
+        confine.open_closed_folders(config["closed"])
+        confine.become_user(config["uid"])
+    if not full:
+        return
+    process = confine.own_process()
+    confine.new_user(process, 0, confine.NEWNS | confine.NEWPID)
+    os.close(process)
+    pid = os.fork()
+    if pid:  # only waits; without the control socket
+        if control:
+            control.close()
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
+    confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
+    confine.mount("proc", "/proc")
 
 
 def _warmed(networks: list[str]) -> Any:
@@ -71,17 +82,25 @@ def _warmed(networks: list[str]) -> Any:
     return notebook
 
 
-def _serve(control: socket.socket, config: dict[str, Any], notebook: Any, full: bool) -> None:
+def _serve(control: socket.socket, config: dict[str, Any], notebook: Any) -> None:
+    full = config["level"] == "full"
     own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if full else -1
     waiting = selectors.DefaultSelector()
     waiting.register(control, selectors.EVENT_READ)
+    config["folders"] = [name for name, entry in _tree("/tmp").items() if stat.S_ISDIR(entry[0])] if full else []
+    ready = _state(config["kit"], full)
     while True:
         for key, _ in waiting.select():
             if key.fileobj is control:
                 data, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
                 if not data:  # the grader is gone; our exit ends everything below us
                     os._exit(0)
-                pid, locked = _fork(json.loads(data), descriptors, config, notebook, own_pids)
+                wish = json.loads(data)
+                if not descriptors:  # it asks whether all is as it was
+                    now = _state(config["kit"], full)
+                    control.send(json.dumps({"changed": [name for name in ready if now[name] != ready[name]]}).encode())
+                    continue
+                pid, locked = _fork(wish, descriptors, config, notebook, own_pids)
                 pidfd = os.pidfd_open(pid)
                 socket.send_fds(control, [b"{}"], [pidfd])
                 waiting.register(pidfd, selectors.EVENT_READ, (pid, locked))
@@ -89,6 +108,30 @@ def _serve(control: socket.socket, config: dict[str, Any], notebook: Any, full: 
                 waiting.unregister(key.fileobj)
                 os.close(key.fd)
                 control.send(json.dumps(_obituary(*key.data)).encode())
+
+
+def _state(kit: str, full: bool) -> dict[str, Any]:
+    """What must be the same before every fork, by the name under which a difference is told."""
+    state: dict[str, Any] = {
+        "the student kit": _tree(kit),
+        "its descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        "its threads": sum(1 for _ in Path("/proc/self/task").iterdir()),
+    }
+    if full:  # elsewhere these are the machine's own, which others change too
+        disk = os.statvfs("/tmp")
+        state["its temporary files"] = _tree("/tmp"), disk.f_bfree, disk.f_ffree
+        state["its mounts"] = Path("/proc/self/mountinfo").read_bytes()
+    return state
+
+
+def _tree(folder: str) -> dict[str, tuple[int, ...]]:
+    """Everything below a folder, parents first: mode, owner, identity, size and times."""
+    found: dict[str, tuple[int, ...]] = {}
+    for parent, folders, files in os.walk(folder):
+        for path in (f"{parent}/{name}" for name in sorted([*folders, *files])):
+            it = os.lstat(path)
+            found[path] = it.st_mode, it.st_uid, it.st_gid, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns
+    return found
 
 
 def _fork(
@@ -129,7 +172,7 @@ def _child(wish: dict[str, Any], descriptors: list[int], config: dict[str, Any],
             os.dup2(descriptor, target)
         os.closerange(6, 65536)
         if config["level"] != "none":
-            _lock(wish, config)
+            lock(wish, config)
         else:
             os.setsid()
             confine.die_with_parent()
@@ -145,19 +188,21 @@ def _child(wish: dict[str, Any], descriptors: list[int], config: dict[str, Any],
         os._exit(0)
 
 
-def _lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
+def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     """Every lock of the level, or an exception: then no student code runs."""
     work, full = wish["work"], config["level"] == "full"
+    process = confine.own_process()
+    confine.write_to(process, "oom_score_adj", "1000")
     if full:
-        confine.private_world(work, wish["disk_bytes"], wish["files"])
+        confine.private_world(process, work, wish["disk_bytes"], wish["files"], config["folders"])
     else:
         os.setsid()
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    os.close(process)
     confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
     confine.drop_capabilities()
     confine.die_with_parent()
-    readable = [*config["readable"], *(["/proc", "/tmp"] if full else [])]
-    confine.landlock(readable, config["listed"], [work, *(["/dev/shm"] if full else [])], DEVICES)
+    readable = [*config["readable"], *(["/proc"] if full else [])]
+    confine.landlock(readable, config["listed"], [work, *(["/tmp", "/dev/shm"] if full else [])], DEVICES)
     syscalls.deny_system_calls(unix_sockets=full)
 
 

@@ -192,7 +192,14 @@ def _progress(total: int) -> Iterator[Callable[[Entry, Grade], None]]:
 
 def _short(result: Grade) -> str:
     ended = "" if result.status == "graded" else f" ({result.status.replace('_', ' ')})"
-    return f"{result.points:g}/{result.max_points:g}{ended}"
+    return f"{result.points:g}/{result.max_points:g}{ended}{_both_tries(result)}"
+
+
+def _both_tries(result: Grade) -> str:
+    if not result.tries:
+        return ""
+    first, then = (_safe(ended).rstrip(".") for ended in result.tries)
+    return f", tried twice (first: {first}; then: {then})"
 
 
 def _safe(text: str) -> str:
@@ -248,6 +255,8 @@ def grade_file(
     else:
         with speaking(opened.catalog()):
             out.print(grade_table(result))
+        if result.tries:
+            out.print(Text(f"{_safe(file.name)}{_both_tries(result)}"), style="yellow", soft_wrap=True)
         if report:
             out.print(Text(f"Report: {report}"), soft_wrap=True)
 

@@ -121,17 +121,28 @@ class Grade(_Plain):
     notebook: bytes = Field(default=b"", exclude=True, repr=False)
     seconds: float = Field(default=0.0, exclude=True)
     own_seconds: float = Field(default=0.0, exclude=True)  # of these, the submission's cells and calls
+    counted_seconds: float = Field(default=0.0, exclude=True)  # what of them counts towards its limits
+    slowdown: float = Field(default=1.0, exclude=True)  # by how much limits were longer on this machine
     judging_seconds: float = Field(default=0.0, exclude=True)  # of these, the grader's own work
     began: float = Field(default=0.0, exclude=True)  # on the machine's monotonic clock
     worker: int = Field(default=0, exclude=True)  # the process that graded it; 0 where none did
+    # What of this try the machine may have caused; and of a grade that was tried twice, how both tries ended.
+    doubts: tuple[str, ...] = Field(default=(), exclude=True)
+    tries: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def times(self) -> dict[str, float]:
-        """How long grading took, in seconds: in all, for the submission's own cells and calls, for judging."""
+        """How long grading took, in seconds: in all, for the submission's own cells and calls, for judging.
+
+        `counted_seconds` are those that count towards the limits, at the reference speed; `slowdown` is how many times
+        as long as there the limits were on the machine that graded it.
+        """
         return {
             "seconds": self.seconds,
             "own_seconds": self.own_seconds,
             "judging_seconds": self.judging_seconds,
+            "counted_seconds": self.counted_seconds,
+            "slowdown": self.slowdown,
         }
 
     @property

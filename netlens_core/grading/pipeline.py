@@ -59,9 +59,9 @@ def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: i
     cells = [cell.source for cell in submission.code_cells]
     files = {**submission.files, **released_files(exercise, inputs)}
     with place.sandbox.session(cells=cells, files=files, limits=exercise.sheet.limits, seed=seed) as session:
-        begun, own = time.perf_counter(), session.seconds
+        begun, own = time.perf_counter(), session.wall_seconds
         checks, record = judge(exercise, session, place, inputs, seed)
-        judging = time.perf_counter() - begun - (session.seconds - own)
+        judging = time.perf_counter() - begun - (session.wall_seconds - own)
         status, message = _status(session)
         shared = facts(submission.sha256, exercise, networks, seed, level)
         return Grade(
@@ -79,8 +79,11 @@ def _run(submission: Submission, exercise: Exercise, networks: Networks, seed: i
             figure_notes=dict(sorted(record.notes.items())),
             pictures=record.pictures,
             notebook=executed_notebook(submission, session.cells),
-            own_seconds=session.seconds,
+            own_seconds=session.wall_seconds,
             judging_seconds=judging,
+            counted_seconds=session.seconds,
+            slowdown=place.sandbox.slowdown,
+            doubts=tuple(session.doubts),
         )
 
 

@@ -53,6 +53,19 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True)
+class _Try:
+    """A submission to grade; `first` tells how a first try ended that the machine may have spoiled."""
+
+    work: Work
+    first: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is being done, in words."""
+        return f"{self.work.label} once more, alone" if self.first else self.work.label
+
+
 def grade_all(
     works: Iterable[Work], workers: int, grade: GradeFunction | None = None
 ) -> Generator[tuple[Work, Grade], None, None]:
@@ -60,34 +73,22 @@ def grade_all(
 
     `grade` is `pipeline.grade`, or another function of the same arguments that can be pickled.
 
-    A worker that dies takes no grade with it: what it held is tried once more, alone, and then marked as needing a
-    person. Stopping early (Ctrl-C, or closing the iterator) ends all processes at once.
+    What the machine may have caused is no verdict yet: a submission that ran out of memory, crashed, or was held by a
+    worker that died is tried once more in the end, alone and in a fresh sandbox. The second try counts, whatever it
+    says; `Grade.tries` tells both. Stopping early (Ctrl-C, or closing the iterator) ends all processes at once.
     """
-    waiting = deque(works)
-    suspects: deque[Work] = deque()
-    while waiting or suspects:
-        # After a crash what was in flight runs alone, one by one, which shows whose work it is that kills workers.
-        alone = bool(suspects)
-        batch = suspects if alone else waiting
-        unfinished: list[Work] = []
-        yield from _one_pool(batch, 1 if alone else min(workers, len(batch)), unfinished, grade)
-        if alone and unfinished:
-            culprit = unfinished[0]
-            yield culprit, _given_up(culprit)
-        else:
-            suspects.extend(unfinished)
-
-
-def _given_up(work: Work) -> Grade:
-    fault = "a worker process died twice while it graded this submission (killed, or out of memory)"
-    return lost(fault, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+    waiting, again = deque(map(_Try, works)), deque[_Try]()
+    while waiting:
+        yield from _one_pool(waiting, min(workers, len(waiting)), again, grade)
+    while again:
+        yield from _one_pool(again, 1, again, grade)
 
 
 def _one_pool(
-    batch: deque[Work], workers: int, unfinished: list[Work], grade: GradeFunction | None
+    batch: deque[_Try], workers: int, again: deque[_Try], grade: GradeFunction | None
 ) -> Generator[tuple[Work, Grade], None, None]:
-    """Work through a batch until it is empty or a worker dies; what was in flight then goes to `unfinished`."""
-    running: dict[Future[Grade], Work] = {}
+    """Work through a batch until it is empty or a worker dies; first tries that decide nothing go to `again`."""
+    running: dict[Future[Grade], _Try] = {}
     since: dict[str, float] = {}
     context = _context()
     detail(f"starting {workers} {'worker' if workers == 1 else 'workers'}, which load torch and the networks")
@@ -95,19 +96,43 @@ def _one_pool(
         try:
             while batch or running:
                 while batch and len(running) < workers:
-                    work = batch[0]  # stays there until the pool has it: the pool may just be breaking
-                    running[executor.submit(_guarded, grade, *_arguments(work))] = work
+                    one = batch[0]  # stays there until the pool has it: the pool may just be breaking
+                    running[executor.submit(_guarded, grade, bool(one.first), *_arguments(one.work))] = one
                     batch.popleft()
-                    since[work.label] = time.monotonic()
+                    since[one.label] = time.monotonic()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     graded = future.result()
-                    work = running.pop(future)
-                    since.pop(work.label, None)
-                    yield work, graded
+                    one = running.pop(future)
+                    since.pop(one.label, None)
+                    if graded.doubts and not one.first:
+                        again.append(_Try(one.work, graded.doubts[0]))
+                    else:
+                        yield one.work, _with_tries(graded, one)
                     detail(partial(_under_way, since))
         except BrokenProcessPool:
-            unfinished.extend(running.values())
+            for one in running.values():
+                if one.first:
+                    yield one.work, _given_up(one)
+                else:
+                    again.append(_Try(one.work, _DIED))
+
+
+_DIED = "a worker process died while it graded this submission (killed, or out of memory)"
+
+
+def _with_tries(graded: Grade, one: _Try) -> Grade:
+    if not one.first:
+        return graded
+    then = graded.doubts[0] if graded.doubts else graded.status.replace("_", " ")
+    return graded.model_copy(update={"tries": (one.first, then)})
+
+
+def _given_up(one: _Try) -> Grade:
+    work = one.work
+    fault = _DIED if one.first == _DIED else f"{one.first} Tried again, {_DIED}"
+    graded = lost(fault, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+    return graded.model_copy(update={"tries": (one.first, _DIED)})
 
 
 def _under_way(since: dict[str, float]) -> str:
@@ -123,6 +148,7 @@ def _arguments(work: Work) -> tuple[Any, ...]:
 
 def _guarded(
     grade: GradeFunction | None,
+    fresh: bool,
     data: bytes,
     exercise: Exercise,
     networks: Networks,
@@ -130,17 +156,20 @@ def _guarded(
     name: str,
     sandbox: str,
 ) -> Grade:
-    """Runs in a worker. A mistake of ours in one submission must not cost the others their grades."""
-    from netlens_core.grading import pipeline
+    """Runs in a worker, with `fresh` in a fresh sandbox. A mistake of ours must not cost the others their grades."""
+    from netlens_core.grading import pipeline, workplace
 
     began = time.monotonic()
     try:
+        if fresh:
+            workplace.refresh_sandboxes()
         graded = (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
     except NetlensError:  # holds for every submission, and tells the user what to do
         raise
-    except Exception:
+    except Exception as error:  # which may be that of a machine without memory or disk
         fault = plain(traceback.format_exc(limit=-8), 4000)
         graded = lost(fault, hashlib.sha256(data).hexdigest(), exercise, networks, seed, sandbox)
+        graded = graded.model_copy(update={"doubts": (plain(f"{type(error).__name__}: {error}", 300),)})
     seconds = time.monotonic() - began
     return graded.model_copy(update={"seconds": seconds, "began": began, "worker": os.getpid()})
 

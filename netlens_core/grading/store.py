@@ -180,7 +180,8 @@ class Store:
                 self._checked(name)
             except DamagedError:
                 self._put(self.folder / name, data)
-        self._put(self._path(key, "seconds"), _sealed(json.dumps(grade.times, indent=1)))
+        beside = grade.times | ({"tries": list(grade.tries)} if grade.tries else {})
+        self._put(self._path(key, "seconds"), _sealed(json.dumps(beside, indent=1)))
         self._put(self._path(key), _sealed(kept.model_dump_json(indent=1, exclude={"sha256"})))
 
     def _written_before(self, name: str) -> _Facts:
@@ -204,16 +205,24 @@ class Store:
     def times(self, key: str) -> dict[str, float]:
         """As `Grade.times`; empty where that is not known."""
         try:
-            return self._times(key)
+            return self._times(key)[0]
         except DamagedError:
             return {}
 
-    def _times(self, key: str) -> dict[str, float]:
+    def tries(self, key: str) -> tuple[str, ...]:
+        """As `Grade.tries`; empty where that is not known."""
+        try:
+            return self._times(key)[1]
+        except DamagedError:
+            return ()
+
+    def _times(self, key: str) -> tuple[dict[str, float], tuple[str, ...]]:
         path = self._path(key, "seconds")
         try:
             known = json.loads(_unsealed(self._bytes(path)))
             known.pop("sha256", None)
-            return {str(name): float(value) for name, value in known.items()}
+            tries = tuple(str(ended) for ended in known.pop("tries", ()))
+            return {str(name): float(value) for name, value in known.items()}, tries
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise self._note(path, _reason(error)) from None
 

@@ -130,6 +130,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     for path in (folder / "grades").rglob("*"):
         if path.is_file():
             content = json.loads(path.read_bytes())
+            assert content.pop("counted_seconds") >= 0 and content.pop("slowdown") >= 1
             assert content.pop("seconds") >= content.pop("own_seconds") + content.pop("judging_seconds") - 0.01 >= -0.01
             found[str(path.relative_to(folder))] = json.dumps(content).encode()
     return found

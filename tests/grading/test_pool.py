@@ -6,10 +6,13 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from netlens_core import NetlensError
+from netlens_core.grading import pool, workplace
 from netlens_core.grading.exercise import CheckSpec, Exercise, ExerciseSheet, Networks
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.unrun import refused
@@ -35,6 +38,16 @@ def grade_by_name(data, exercise, networks, seed, *, name, sandbox):
         raise NetlensError("install the weights")
     if name.startswith("slow"):
         time.sleep(60)
+    if name.startswith("starved"):
+        log, _, kind = name.removesuffix(".py").partition("@")[2].partition("@")
+        with Path(log).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        again = len(Path(log).read_text().splitlines()) > 1
+        if again and kind == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if not again or kind == "always":
+            spoiled = refused(f"ended early {name}", "0" * 64, exercise, networks, seed, sandbox)
+            return spoiled.model_copy(update={"doubts": ("It ran out of memory.",)})
     return refused(f"graded {name}", "0" * 64, exercise, networks, seed, sandbox)
 
 
@@ -53,6 +66,31 @@ def test_a_killed_worker_costs_only_its_own_submission_and_that_waits_for_a_pers
     results = run(["honest0", "killer1", "honest1", "killer2", "honest2", "honest3"])
     for name, (status, _) in results.items():
         assert status == ("needs_manual_grade" if name.startswith("killer") else "failed"), name
+
+
+def test_what_the_machine_may_have_caused_is_tried_once_more(tmp_path):
+    """In a process of its own, after all others; the second try counts, and both are told."""
+    names = {kind: f"starved@{tmp_path / kind}@{kind}" for kind in ("once", "always", "dies")}
+    works = [work(name) for name in [*names.values(), "honest0", "honest1"]]
+    graded = {w.label: grade for w, grade in grade_all(works, 2, grade_by_name)}
+    assert set(graded) == {*names.values(), "honest0", "honest1"}
+    assert not graded["honest0"].tries
+    once, always, dies = (graded[name] for name in names.values())
+    assert once.message.startswith("graded") and once.tries == ("It ran out of memory.", "refused")
+    assert always.message.startswith("ended early") and always.tries == ("It ran out of memory.",) * 2
+    assert dies.checks[0].status == "needs_manual_grade"
+    assert dies.tries[0] == "It ran out of memory." and "a worker process died" in dies.tries[1]
+    for kind in names:
+        first, second = (tmp_path / kind).read_text().split()  # never a third time
+        assert first != second
+
+
+def test_a_second_try_has_a_fresh_sandbox(monkeypatch):
+    refreshed = []
+    monkeypatch.setattr(workplace, "_SANDBOXES", [SimpleNamespace(refresh=lambda: refreshed.append(1))])
+    for fresh in (False, True):
+        pool._guarded(grade_by_name, fresh, b"", EXERCISE, NETWORKS, 1, "honest.py", "none")
+    assert refreshed == [1]
 
 
 def test_a_mistake_of_ours_stops_nobody_else():

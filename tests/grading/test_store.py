@@ -48,6 +48,9 @@ def a_grade(points: float = 1.5) -> Grade:
         seconds=2.5,
         own_seconds=1.5,
         judging_seconds=0.25,
+        counted_seconds=1.25,
+        slowdown=2.0,
+        tries=("`f` ran out of memory.", "graded"),
     )
 
 
@@ -56,8 +59,10 @@ def test_what_was_written_is_read(tmp_path):
     store.write("ab12", a_grade())
     assert store.read("ab12").model_dump() == a_grade().model_dump()
     assert store.seconds("ab12") == 2.5
-    assert store.times("ab12") == {"seconds": 2.5, "own_seconds": 1.5, "judging_seconds": 0.25}
-    assert store.times("cd34") == {} and store.seconds("cd34") == 0
+    known = {"seconds": 2.5, "own_seconds": 1.5, "judging_seconds": 0.25, "counted_seconds": 1.25, "slowdown": 2.0}
+    assert store.times("ab12") == known
+    assert store.tries("ab12") == ("`f` ran out of memory.", "graded")
+    assert store.times("cd34") == {} and store.seconds("cd34") == 0 and store.tries("cd34") == ()
     assert store.picture_path(FIGURE).read_bytes() == b"\x89PNG picture"
     assert store.notebook_path("ab12").read_bytes() == b"{}"
 
@@ -65,7 +70,7 @@ def test_what_was_written_is_read(tmp_path):
 def test_equal_grades_are_equal_bytes_however_long_they_took(tmp_path):
     first, second = Store(tmp_path / "1"), Store(tmp_path / "2")
     first.write("ab12", a_grade())
-    second.write("ab12", a_grade().model_copy(update={"seconds": 9.0}))
+    second.write("ab12", a_grade().model_copy(update={"seconds": 9.0, "slowdown": 1.0, "tries": ()}))
     path = "grades/ab/ab12.json"
     assert (tmp_path / "1" / path).read_bytes() == (tmp_path / "2" / path).read_bytes()
 

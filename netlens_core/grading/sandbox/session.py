@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -46,6 +47,7 @@ class Session:
         message: the same in words for the student; empty where status is "ok".
         cells: what each cell showed, as far as cells ran.
         doubts: the messages of ends that the machine may have caused: memory, crashes, our own faults.
+        wall_seconds: how long the submission's cells and calls took so far, waiting included.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Session:
         self.message = ""
         self.cells: tuple[CellRun, ...] = ()
         self.doubts: list[str] = []
+        self.wall_seconds = 0.0
 
     def __enter__(self) -> Session:
         try:
@@ -111,7 +114,7 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """What the submission's cells and calls took so far, as it counts towards its limit."""
+        """What the submission's cells and calls took so far, as it counts towards its limits."""
         return float(self._limits.total_seconds) - self._left
 
     def variable(self, name: str) -> Outcome:
@@ -233,15 +236,16 @@ class Session:
     @contextlib.contextmanager
     def _counted(self, child: Process) -> Iterator[None]:
         """Take the time from what the submission has left, unless it was we who failed. Raises Ended."""
-        begun, at_fault = child.used, False
+        began, used, at_fault = time.monotonic(), child.used, False
         try:
             yield
         except Ended as end:
             at_fault = end.status == "fault"
             raise
         finally:
+            self.wall_seconds += time.monotonic() - began
             if not at_fault:
-                self._left -= child.used - begun
+                self._left -= child.used - used
 
     def _drop(self) -> None:
         if self._child is not None:

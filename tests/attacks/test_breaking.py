@@ -71,8 +71,7 @@ def attack():
     out = [r for spot in SPOTS for r in tried(spot, lambda: open(spot, "w").write("x"))]
     sys.modules["LEFT"] = sys
     os.environ["LEFT"] = "x"
-    keep.append(socket.socket(socket.AF_UNIX))
-    keep[-1].bind(chr(0) + "LEFT")
+    tried("socket", lambda: (keep.append(socket.socket(socket.AF_UNIX)), keep[-1].bind(chr(0) + "LEFT")))
     return len(out) > 1
 keep = []
 """
@@ -82,8 +81,7 @@ def attack():
     out = [p for p in places if os.path.exists(p)] + os.listdir("/dev/shm")
     out += [n for n in os.listdir(".") if n != "given.txt"]
     out += ["module"] * ("LEFT" in sys.modules) + ["environment"] * ("LEFT" in os.environ)
-    s = socket.socket(socket.AF_UNIX)
-    return out + tried("socket", lambda: s.connect(chr(0) + "LEFT"))
+    return out + tried("socket", lambda: socket.socket(socket.AF_UNIX).connect(chr(0) + "LEFT"))
 """
     assert strike(plant).gains is True
     assert strike(look).gains == []

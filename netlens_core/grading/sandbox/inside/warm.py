@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from . import confine, syscalls
+from . import confine, copying, syscalls
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
@@ -203,7 +203,9 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     confine.die_with_parent()
     readable = [*config["readable"], *(["/proc"] if full else [])]
     confine.landlock(readable, config["listed"], [work, *(["/tmp", "/dev/shm"] if full else [])], DEVICES)
-    syscalls.deny_system_calls(unix_sockets=full)
+    syscalls.restrict_system_calls(full, confine.landlock_version())
+    if not full:
+        copying.copy_without_metadata()
 
 
 if __name__ == "__main__":

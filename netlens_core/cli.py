@@ -29,6 +29,7 @@ from netlens_core.commands.grading import (
     cores,
     course_at,
     told_damage,
+    told_misplaced,
     told_troubles,
     usable_level,
 )
@@ -130,6 +131,7 @@ def grade(
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
     from netlens_core.grading.store import write_atomically
+    from netlens_core.grading.suggestions import did_you_mean
 
     level = usable_level(sandbox, no_sandbox)
     opened, times = Course(course), Times(workers or cores())
@@ -138,8 +140,11 @@ def grade(
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         told_damage(book, "graded again")
-        if student and not book.entries:
-            raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(opened.students())}")
+        misplaced = told_misplaced(opened, student)
+        if student and not book.entries and not misplaced:
+            students = opened.students()
+            meant = did_you_mean(student, students)
+            raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(students)}{meant}")
         with times.stage("grading"):
             failures = _grade_pending(book, pending, times)
         with times.stage("reports"), working("Writing reports"):
@@ -152,7 +157,7 @@ def grade(
         print_json(book.as_json())
     else:
         _print_class(book, page, times)
-    raise typer.Exit(FAILED if failures or told_troubles(whole) else DONE)
+    raise typer.Exit(FAILED if told_troubles(whole) or failures or misplaced else DONE)
 
 
 def _told_to_wait() -> None:

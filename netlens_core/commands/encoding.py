@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import sys
 from typing import TextIO
 
@@ -29,8 +30,9 @@ def print_everywhere() -> None:
     """From now on, what standard output and error cannot encode is written in ASCII instead of raising an error."""
     codecs.register_error("netlens", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not one that a test put in its place
-            stream.reconfigure(errors="netlens")
+        # Not one that a test put in its place, nor one that cannot be set anew.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="netlens")  # type: ignore[union-attr]
 
 
 def is_unicode(stream: TextIO) -> bool:

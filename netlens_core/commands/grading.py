@@ -64,6 +64,16 @@ def told_troubles(book: Gradebook) -> bool:
     return damaged or bool(book.nbgrader.troubles)
 
 
+def told_misplaced(course: Course, student: str | None = None) -> bool:
+    """Tell what lies in submitted/ where no exercise takes it; whether there was anything."""
+    from netlens_core.grading.course_folder import misplaced_work
+
+    found = misplaced_work(course.folder, course.sheet.exercises, student)
+    for told in found:
+        err.print(Text.assemble(("Not graded: ", "bold yellow"), told), soft_wrap=True)
+    return bool(found)
+
+
 def cores() -> int:
     """How many workers to use where nobody says."""
     from netlens_core.grading.pool import usable_cores

@@ -43,11 +43,13 @@ def verify(
     Calibrated thresholds must keep their margins. What went as it must is not run again, also after Ctrl-C. Exit status
     1 where anything did not.
     """
-    from netlens_core.grading.verify import plan, standings
+    from netlens_core.grading.verify import add_solutions_of_no_exercise, plan, standings
 
     with working("Preparing exercises"):
         level, chosen = usable_level(sandbox), course_at(course).in_language("en")
         planned = plan(chosen, slugs or chosen.sheet.exercises, level, flowers, reference_only)
+        if not slugs:
+            add_solutions_of_no_exercise(planned)
     verdicts = _run(planned, workers or cores(), again, as_json)
     stand = standings(planned, verdicts)
     failed = [verdict for verdict in verdicts if verdict.problems]

@@ -23,7 +23,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 import netlens_core
-from netlens_core.grading.exercise import CourseError, Exercise, in_language, read_exercise
+from netlens_core.grading.course_folder import COURSE, refuse_files_of_no_exercise
+from netlens_core.grading.exercise import CourseError, Exercise, asks_for, in_language, read_exercise
 from netlens_core.grading.files import (
     PRIVATE,
     close_to_others,
@@ -65,6 +66,7 @@ class Course(PublicCourse):
 
     def __init__(self, folder: Path, hidden_folder: Path | None = None) -> None:
         super().__init__(folder)
+        refuse_files_of_no_exercise(folder, shipped_course())
         self.hidden_folder = hidden_folder or folder / ".netlens"
 
     @classmethod
@@ -150,8 +152,15 @@ class Course(PublicCourse):
         """As `exercise`, its inputs not yet made."""
         self.refuse_unknown(slug)
         root = self.root(slug)
+        read = read_exercise(slug, root / "assignments", root / "graders")
+        if not self.sheet.networks.jury and asks_for(read, "jury"):
+            raise CourseError(
+                f"{self.folder / COURSE} has no jury, and the grader of {slug} asks for one: name networks that stand "
+                "for people's eyes, as in networks: {target: "
+                f"{self.sheet.networks.target}, jury: [efficientnet_lite1, efficientnet_lite2]}}"
+            )
         exercise = replace(
-            read_exercise(slug, root / "assignments", root / "graders"),
+            read,
             thresholds=self.thresholds(slug) if thresholds is None else thresholds,
             template=self._template_code(slug),
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from netlens_core.grading.sheets import AnswerSpec, CourseError, ExerciseSheet, read_bytes, read_yaml
+from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.languages import ENGLISH, Catalog, speaking, translate
 
 
@@ -115,6 +116,11 @@ def read_exercise(slug: str, assignments: Path, graders: Path) -> Exercise:
     path = assignments / slug / "exercise.yaml"
     sheet = read_yaml(path, ExerciseSheet)
     grader_path = graders / f"test_{slug}.py"
+    if not grader_path.exists():
+        known = [path.stem.removeprefix("test_") for path in graders.glob("test_*.py")]
+        raise CourseError(
+            f"{grader_path} is missing: it is the grader of the exercise in {path.parent}{did_you_mean(slug, known)}"
+        )
     files = {name: read_bytes(graders / name) for name in ("conftest.py", grader_path.name)}
     checks = _declared_checks(files[grader_path.name], grader_path)
     _refuse_wrong_rubrics(sheet, checks, path)
@@ -133,6 +139,22 @@ def _refuse_wrong_rubrics(sheet: ExerciseSheet, checks: tuple[CheckSpec, ...], p
             raise CourseError(
                 f"{path}, answers.{name}: the rubric gives {together:g} points in all, {check} {manual[check]:g}"
             )
+
+
+def asks_for(exercise: Exercise, fixture: str) -> bool:
+    """Whether a check uses a pytest fixture such as `jury`, itself or through a fixture of the grader's own."""
+    arguments: dict[str, set[str]] = {}
+    for source in exercise.grader.values():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments.setdefault(node.name, set()).update(argument.arg for argument in node.args.args)
+    waiting, reached = [check.name for check in exercise.checks], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += arguments.get(name, ())
+    return fixture in reached
 
 
 def in_language(exercise: Exercise, catalog: Catalog) -> Exercise:

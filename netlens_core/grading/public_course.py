@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import netlens_core
-from netlens_core.grading.sheets import CourseError, CourseSheet, ExerciseSheet, read_yaml
+from netlens_core.grading.course_folder import COURSE, folders, refuse_no_course
+from netlens_core.grading.sheets import CourseError, CourseSheet, ExerciseSheet, read_bytes, read_yaml
+from netlens_core.grading.suggestions import did_you_mean
+from netlens_core.grading.yaml_reading import read_document
 from netlens_core.languages import ENGLISH, Catalog, known_language, own_catalog, read_catalog
 
 
@@ -32,10 +35,27 @@ class PublicCourse:
     """A course folder, as far as students may know it. Raises CourseError where its files are missing or wrong."""
 
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise CourseError(f"{folder} is not a folder: give the folder that holds course.yaml")
+        refuse_no_course(folder)
         self.folder = folder
-        self.sheet = read_yaml(folder / "course.yaml", CourseSheet)
+        self.sheet = read_yaml(folder / COURSE, CourseSheet)
+        self._refuse_unknown_exercises()
+
+    def _refuse_unknown_exercises(self) -> None:
+        for number, slug in enumerate(self.sheet.exercises):
+            if (self.root(slug) / "assignments" / slug).is_dir():
+                continue
+            path, known = self.folder / COURSE, self.known_exercises()
+            line = read_document(read_bytes(path)).line(["exercises", number])
+            raise CourseError(
+                f"{path}, line {line}: there is no exercise {slug!r}{did_you_mean(slug, known)}. There are "
+                f"{', '.join(known)}; one of your own lies in {self.folder / 'assignments' / slug}, and "
+                "`netlens new-exercise` starts one"
+            )
+
+    def known_exercises(self) -> list[str]:
+        """Every exercise that lies in this course or comes with netlens, whether or not the course has it."""
+        roots = (self.folder, shipped_course())
+        return sorted({entry.name for root in roots for entry in folders(root / "assignments")})
 
     @classmethod
     def shipped(cls) -> Self:
@@ -69,7 +89,8 @@ class PublicCourse:
         """Raises CourseError for an exercise that the course does not have."""
         if slug not in self.sheet.exercises:
             raise CourseError(
-                f"{self.folder / 'course.yaml'} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
+                f"{self.folder / COURSE} has no exercise {slug!r}; it has {', '.join(self.sheet.exercises)}"
+                f"{did_you_mean(slug, self.sheet.exercises)}"
             )
 
     def exercise_sheet(self, slug: str) -> ExerciseSheet:

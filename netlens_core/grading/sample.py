@@ -19,6 +19,7 @@ import nbformat
 from netlens_core.grading.course import Course, shipped_course
 from netlens_core.grading.exercise import CourseError, ExerciseSheet, read_yaml
 from netlens_core.grading.files import PRIVATE, make_private_folder, write_atomically
+from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.grading.templates import solved_notebook, template_notebook
 
 SECRET = "the secret of the sample course, which is no secret"
@@ -121,7 +122,10 @@ def _class(source: Path, slug: str, number: int) -> dict[str, tuple[str, bytes]]
     template = source / "assignments" / slug / "template.py"
     solutions = source / "reference_solutions" / slug
     if not template.is_file():
-        raise CourseError(f"netlens ships no exercise {slug!r}")
+        shipped = sorted(folder.name for folder in (source / "assignments").iterdir() if folder.is_dir())
+        raise CourseError(
+            f"netlens ships no exercise {slug!r}; it ships {', '.join(shipped)}{did_you_mean(slug, shipped)}"
+        )
     reference = solved_notebook(template, solutions / "reference.py")
     first, second, third = ((solutions / "wrong" / f"{name}.py").read_bytes() for name in wrong_of(slug, solutions))
     file = f"{slug}.ipynb"

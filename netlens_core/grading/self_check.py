@@ -21,6 +21,7 @@ from netlens_core.grading.sandbox.outcomes import CellRun
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
 from netlens_core.grading.sheets import CourseError, ExerciseSheet
+from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.grading.templates import about_network
 from netlens_core.languages import known_languages, speaking, spoken, translate
 
@@ -82,7 +83,7 @@ def self_check(course: PublicCourse, file: Path, slug: str | None = None, langua
             told = translate(
                 "{name} is no exercise: name one with --exercise; there are {known}", name=repr(slug), known=known
             )
-            raise CourseError(told)
+            raise CourseError(told + did_you_mean(slug, course.sheet.exercises))
     with speaking(course.catalog(slug)):
         return _checked(course, file, slug)
 

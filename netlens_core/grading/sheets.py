@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netlens_core import NetlensError
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.yaml_reading import YamlError, problems_of, read_document
 from netlens_core.languages import ENGLISH, known_language
 
 PAINTINGS = ("swirls", "points", "hatching", "grid", "waves", "glass")  # of netlens_core.paintings, which needs torch
@@ -156,10 +156,10 @@ class ExerciseSheet(_Sheet):
 
 
 class NetworkNames(_Sheet):
-    """The networks of a course."""
+    """The networks of a course. A `jury` is only needed where a grader asks for one."""
 
     target: str
-    jury: list[str] = Field(min_length=1)
+    jury: list[str] = Field(default_factory=list, min_length=1)
 
 
 class CourseSheet(_Sheet):
@@ -210,22 +210,16 @@ def checked_yaml(data: bytes, name: str, model: type[Model]) -> Model:
     if len(data) > MAX_SHEET:
         raise CourseError(f"{name} has {len(data):,} bytes, more than {MAX_SHEET:,}")
     try:
-        content = yaml.safe_load(data.decode())
-    except Exception as error:  # PyYAML lets AttributeError, KeyError, IndexError and others through for odd tags
-        raise CourseError(f"{name} is not valid YAML: {_in_words(error)}") from None
+        document = read_document(data)
+    except YamlError as error:
+        raise CourseError(plain(f"{name} is not valid YAML: {error}")) from None
     try:
-        return model.model_validate({} if content is None else content)
+        return model.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()[:8]
-        ]
-        raise CourseError(plain(f"{name}: {'; '.join(problems)}")) from None
+        problems = "; ".join(problems_of(error, model, document))
+        raise CourseError(plain(f"{name}{' is empty' if document.node is None else ''}: {problems}")) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nested without end
-        raise CourseError(f"{name}: {_in_words(error)}") from None
-
-
-def _in_words(error: Exception) -> str:
-    return plain(" ".join(str(error).split()) or type(error).__name__)
+        raise CourseError(plain(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")) from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -234,5 +228,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise CourseError(f"{path} is missing") from None
+    except IsADirectoryError:
+        raise CourseError(f"{path} is a folder, and should be a file") from None
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror}") from None

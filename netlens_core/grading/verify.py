@@ -8,7 +8,8 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from netlens_core.grading.course import Course
+from netlens_core.grading.course import Course, shipped_course
+from netlens_core.grading.course_folder import solutions_of_no_exercise
 from netlens_core.grading.exercise import CourseError
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.pool import Work
@@ -107,6 +108,11 @@ def plan(course: Course, slugs: Iterable[str], sandbox: str, flowers: int = 1, r
         except CourseError as error:
             planned.incomplete[slug] = str(error)
     return planned
+
+
+def add_solutions_of_no_exercise(planned: Plan) -> None:
+    """Note reference solutions of the course folder that no exercise uses."""
+    planned.incomplete.update(solutions_of_no_exercise(planned.course.folder, shipped_course()))
 
 
 def _add(planned: Plan, slug: str, sandbox: str, flowers: int) -> None:

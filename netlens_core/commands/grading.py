@@ -85,7 +85,9 @@ def usable_level(least: Level, no_sandbox: bool = False) -> str:
     """The sandbox level to grade with. Raises CourseError where less works here than is wished."""
     from netlens_core.grading.exercise import CourseError
     from netlens_core.grading.sandbox.box import Sandbox
+    from netlens_core.grading.scratch import check_temporary_folder
 
+    check_temporary_folder()
     if no_sandbox:
         err.print("No sandbox: submissions can read and change whatever you can.", style="bold yellow")
         return "none"

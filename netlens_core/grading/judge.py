@@ -28,7 +28,7 @@ from netlens_core.grading.inputs import Given
 from netlens_core.grading.marking import Expectations, Figures, Record, SubmissionProxy
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox.session import Session
-from netlens_core.grading.scratch import owned_folder
+from netlens_core.grading.scratch import owned_folder, temporary_files
 from netlens_core.grading.values import SubmissionError
 from netlens_core.languages import translate
 from netlens_core.networks import load_network
@@ -209,10 +209,11 @@ def _grader_folder(files: tuple[tuple[str, bytes], ...]) -> Path:
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     _LOCKS.append(lock)
     folder = home / f"grader_{digest}"
-    folder.mkdir()
-    (folder.parent / "pytest.ini").write_text("[pytest]\n")
-    for name, data in files:
-        (folder / name).write_bytes(data)
+    with temporary_files():
+        folder.mkdir()
+        (folder.parent / "pytest.ini").write_text("[pytest]\n")
+        for name, data in files:
+            (folder / name).write_bytes(data)
     return folder
 
 

@@ -28,6 +28,7 @@ from netlens_core.grading.exercise import Exercise, Networks
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.sandbox import cgroups
+from netlens_core.grading.scratch import TemporaryFolderError, check_temporary_folder
 from netlens_core.grading.unrun import lost
 from netlens_core.progress import detail
 
@@ -164,12 +165,15 @@ def _guarded(
         if fresh:
             workplace.refresh_sandboxes()
         graded = (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
-    except NetlensError:  # holds for every submission, and tells the user what to do
+    except (NetlensError, TemporaryFolderError):  # holds for every submission, and tells the user what to do
         raise
     except Exception as error:  # which may be that of a machine without memory or disk
+        check_temporary_folder()  # where that is full, it is to blame, whatever failed for want of it
         fault = plain(traceback.format_exc(limit=-8), 4000)
         graded = lost(fault, hashlib.sha256(data).hexdigest(), exercise, networks, seed, sandbox)
         graded = graded.model_copy(update={"doubts": (plain(f"{type(error).__name__}: {error}", 300),)})
+    if any(check.fault for check in graded.checks):
+        check_temporary_folder()
     seconds = time.monotonic() - began
     return graded.model_copy(update={"seconds": seconds, "began": began, "worker": os.getpid()})
 

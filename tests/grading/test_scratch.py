@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from netlens_core.grading.scratch import owned_folder
+from netlens_core.grading import pool, scratch
+from netlens_core.grading.scratch import TemporaryFolderError, check_temporary_folder, owned_folder, temporary_files
 
 _OWNER = (
     "from netlens_core.grading.scratch import owned_folder\n"
@@ -45,3 +51,147 @@ def test_a_folder_without_a_lock_belongs_to_someone_else(temporary):
     _, lock = owned_folder("owned-")
     with lock:
         assert (temporary / "owned-by-hand").is_dir()
+
+
+# -- what others left there ------------------------------------------------------------------------------
+
+
+def foreign_things(temporary: Path) -> list[Path]:
+    """What anybody may make in /tmp, under names that netlens uses."""
+    precious = temporary / "precious"
+    precious.mkdir()
+    (precious / "lock").write_bytes(b"")
+    (precious / "kept").write_bytes(b"kept")
+    os.mkfifo(temporary / "owned-pipe")
+    (temporary / "owned-file").write_bytes(b"")
+    (temporary / "owned-link").symlink_to(precious)
+    (temporary / "owned-loop").symlink_to("owned-loop")
+    kinds = {
+        "pipe": lambda lock: os.mkfifo(lock),
+        "link": lambda lock: lock.symlink_to(precious / "lock"),
+        "folder": lambda lock: lock.mkdir(),
+        "nowhere": lambda lock: lock.symlink_to("nowhere"),
+        "terminal": lambda lock: lock.symlink_to("/dev/tty"),
+    }
+    for name, make in kinds.items():
+        folder = temporary / f"owned-with-{name}"
+        folder.mkdir()
+        make(folder / "lock")
+    return sorted(temporary.rglob("*"))
+
+
+def test_foreign_folders_neither_hang_nor_trick_a_start(temporary):
+    """Pipes are not waited on, links not followed, and nothing that is not a folder with a free lock is removed."""
+    before = foreign_things(temporary)
+    signal.alarm(20)  # a start that waits would wait for ever
+    try:
+        folder, lock = owned_folder("owned-")
+    finally:
+        signal.alarm(0)
+    with lock:
+        assert sorted(set(temporary.rglob("*")) - {folder, folder / "lock"}) == before
+
+
+def test_another_users_folder_is_left_alone(temporary, monkeypatch):
+    left, lock = owned_folder("owned-")
+    lock.close()  # nobody holds it
+    real = os.geteuid()
+    monkeypatch.setattr(scratch.os, "geteuid", lambda: real + 1)
+    _, other = owned_folder("owned-")
+    with other:
+        assert left.is_dir()
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    _, third = owned_folder("owned-")
+    with third:
+        assert not left.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_does(temporary, number, monkeypatch):
+    """Nothing can be told to be in use there, so nothing is removed."""
+
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    (first, lock), (second, other) = owned_folder("owned-"), owned_folder("owned-")
+    with lock, other:
+        assert first.is_dir() and second.is_dir() and first != second
+
+
+# -- a folder that cannot be used ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A small disk without room for temporary files; only root can mount one."""
+    place = tmp_path / "full"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"mounting needs root: {done.stderr.strip()}")
+    with pytest.raises(OSError, match="No space"), (place / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def says_what_to_do(error: OSError, folder: Path, reason: str) -> bool:
+    told = error.strerror
+    return error.filename == str(folder) and reason in told and "set TMPDIR" in told and "\n" not in told
+
+
+def test_a_full_folder_is_named_with_what_to_do(full):
+    def write() -> None:
+        with temporary_files():
+            (full / "grader").write_bytes(bytes(1 << 16))
+
+    for use in (write, check_temporary_folder):
+        with pytest.raises(TemporaryFolderError) as caught:
+            use()
+        assert says_what_to_do(caught.value, full, "No space left on device")
+        assert says_what_to_do(pickle.loads(pickle.dumps(caught.value)), full, "No space")  # out of a worker
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("missing", "No such file"), ("a file", "Not a directory")])
+def test_a_tmpdir_that_is_no_folder_is_told(tmp_path, monkeypatch, kind, reason):
+    """Python would take another folder, without a word."""
+    place = tmp_path / "place"
+    if kind == "a file":
+        place.write_bytes(b"")
+    monkeypatch.setenv("TMPDIR", str(place))
+    with pytest.raises(TemporaryFolderError) as caught:
+        check_temporary_folder()
+    assert says_what_to_do(caught.value, place, reason)
+
+
+def test_a_command_ends_in_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "netlens_core.cli", "grade", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "nowhere")},
+    )
+    assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert str(tmp_path / "nowhere") in done.stderr and "set TMPDIR" in done.stderr
+
+
+def faulty(*_: object, **__: object) -> SimpleNamespace:
+    return SimpleNamespace(checks=[SimpleNamespace(fault="OSError: [Errno 28] No space left on device")])
+
+
+def failing(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("grade", [faulty, failing])
+def test_a_folder_that_becomes_full_costs_no_grade(full, grade):
+    """It ends the run in a line: no submission is told to have met a fault, and the next run grades it."""
+    with pytest.raises(TemporaryFolderError):
+        pool._guarded(grade, False, b"", None, None, 1, "x.py", "full")

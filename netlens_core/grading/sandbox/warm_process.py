@@ -28,7 +28,7 @@ from netlens_core.grading.sandbox.levels import (
     interpreter_paths,
 )
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
-from netlens_core.grading.scratch import owned_folder
+from netlens_core.grading.scratch import owned_folder, temporary_files
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
@@ -84,7 +84,8 @@ class WarmProcess:
         else:
             self._home, self._lock = owned_folder(_FOLDER)
             kit, private, command = str(self._home / "kit"), str(self._home / "home"), []
-            self._furnish(self._home)
+            with temporary_files():
+                self._furnish(self._home)
         # Where there is a file system of its own, what is hidden is not there.
         allowed, listed = _without([*SYSTEM, *readable], hidden) if self._home else ([*SYSTEM, *readable], [])
         config = {

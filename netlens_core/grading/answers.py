@@ -94,7 +94,7 @@ def written_answers(book: Gradebook, blind: bool = False) -> list[Answer]:
     places = {spec.name: place for exercise in book.exercises.values() for place, spec in enumerate(exercise.checks)}
 
     def order(answer: Answer) -> tuple[object, ...]:
-        drawn = f"{answer.shown_as}\x1f{answer.check.name}".encode()
+        drawn = f"{answer.shown_as}\x1f{answer.check.name}".encode("utf-8", "surrogatepass")
         within = hmac.new(secret.encode(), drawn, hashlib.sha256).hexdigest() if blind else answer.shown_as.casefold()
         return slugs.index(answer.exercise), places[answer.check.name], within, answer.shown_as
 
@@ -123,7 +123,7 @@ def _row(answer: Answer, decimal_sign: str) -> list[str]:
     stands = mark is not None and mark.scored and not mark.outdated
     given = f"{in_words(answer.check.points)} {mark.comment}".strip() if mark else ""
     return [
-        kept_as_text(answer.shown_as),
+        kept_as_text(plain(answer.shown_as)),
         answer.exercise,
         answer.check.name,
         number(answer.check.points - mark.extra_credit) if mark and stands else "",
@@ -149,7 +149,8 @@ class MarkSheet:
         self._known: dict[tuple[str, str], set[str]] = {}
         for entry in book.entries:
             hidden = pseudonym(book.course.secret, entry.student, entry.slug)
-            for name in (entry.student, f"'{entry.student}", hidden):
+            shown = plain(entry.student)  # as tables have it
+            for name in {entry.student, f"'{entry.student}", shown, f"'{shown}", hidden}:
                 self._known.setdefault((name, entry.slug), set()).add(entry.student)
 
     def answer(self, student: str, slug: str, check: str) -> Answer:

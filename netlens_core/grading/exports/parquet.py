@@ -90,5 +90,5 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Text that UTF-8 can hold; half a surrogate pair, which Python lets through, becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    """Text that UTF-8 can hold; half a surrogate pair, which names of files may have, is shown as `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -93,7 +93,7 @@ class Book:
             else:
                 written.problems.append(
                     f"{student[:60]!a} cannot be kept in nbgrader's gradebook: an ID there has at most "
-                    f"{LONGEST_NAME} characters, all of them printable"
+                    f"{LONGEST_NAME} characters, all of them printable and UTF-8; rename the folder in submitted/"
                 )
         with self.database.opened() as book:
             for slug, works in by_slug.items():

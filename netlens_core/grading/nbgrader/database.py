@@ -38,8 +38,9 @@ class Database:
         directory = course_directory(course)
         self.course_id: str = directory.course_id
         self.url: str = directory.db_url
-        self.shown = make_url(self.url).render_as_string(hide_password=True)
         self.path = sqlite_path(self.url)
+        # SQLAlchemy cannot show a path that is not UTF-8.
+        self.shown = str(self.path) if self.path else make_url(self.url).render_as_string(hide_password=True)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Gradebook]:

@@ -14,7 +14,9 @@ from netlens_core.commands.shared import DONE, FAILED, AsJson, out, print_json
 
 if TYPE_CHECKING:
     from netlens_core.grading.collecting import Collection
+    from netlens_core.grading.course import Course
 
+_MOST_OTHERS = 50
 _STYLES = {"new": "green", "newer": "green", "forced": "yellow", "kept": "yellow", "refused": "red"}
 
 
@@ -29,17 +31,28 @@ def collect(
         typer.Option("--students", help="Who is who: Moodle's worksheet, Canvas's gradebook, or a CSV with name,id."),
     ] = None,
     column: Annotated[str | None, typer.Option("--column", help="The heading of the IDs in that table.")] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option("--pattern", help="How files are named, if by no platform: a regular expression, see below."),
+    ] = None,
+    code_page: Annotated[
+        str | None, typer.Option("--code-page", help="How names are written in an old zip that does not tell: cp852.")
+    ] = None,
     into: Annotated[Path | None, typer.Option("--into", help="Another folder than COURSE/submitted.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also replace what is not known to be older.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Collect an exercise from Moodle, Canvas, Gradescope or Blackboard into COURSE/submitted.
+    """Collect an exercise from Moodle, Canvas, Gradescope, Blackboard, Brightspace or ILIAS into COURSE/submitted.
 
     Without --students, IDs are made from names. Of several files of a student the newest counts; what lies there
-    already is replaced only by something newer. Exit status 1 where somebody's work could not be taken.
+    already is replaced only by something newer. Exit status 1 where somebody's work could not be taken, or a file is
+    nobody's: it is named, with what to do.
+
+    --pattern is matched with a file's whole path in the download, or else its name; the group student is the ID.
 
     Example: netlens collect my-course "CS101-Noise-4711.zip" --exercise noise --students grades.csv
+    Example: netlens collect my-course mails.zip --exercise noise --pattern '(?P<student>[^/]+)/(?P<file>.+)'
     """
     from netlens_core.grading.alone import working_alone
     from netlens_core.grading.collecting import collect as collect_from
@@ -50,12 +63,31 @@ def collect(
     opened.refuse_unknown(exercise)
     roster = read_roster(students, column) if students else None
     with working_alone(opened, waiting=lambda: None):
-        found = collect_from(downloads, exercise, into or course / "submitted", roster, force=force, dry_run=dry_run)
+        found = collect_from(
+            downloads,
+            exercise,
+            into or course / "submitted",
+            roster,
+            force=force,
+            dry_run=dry_run,
+            pattern=pattern,
+            code_page=code_page,
+            titles=_titles(opened, exercise),
+        )
     if as_json:
         print_json({"exercise": exercise, "dry_run": dry_run, **found.as_json()})
     else:
         _print(found, dry_run)
-    raise typer.Exit(FAILED if any(work.status == "refused" for work in found.works) else DONE)
+    raise typer.Exit(DONE if found.complete else FAILED)
+
+
+def _titles(course: Course, slug: str) -> list[str]:
+    from netlens_core import NetlensError
+
+    try:
+        return [course.exercise_sheet(slug).title]
+    except NetlensError:  # told when it is graded
+        return []
 
 
 def _print(found: Collection, dry_run: bool) -> None:
@@ -75,10 +107,14 @@ def _print(found: Collection, dry_run: bool) -> None:
     made = sum(any(note.startswith(MADE) for note in work.notes) for work in found.works)
     if made:
         out.print(f"{made} IDs were made from names; --students takes a table that tells who is who.", style="yellow")
+    for note in found.notes:
+        out.print(Text(note, "yellow"), soft_wrap=True)
     if found.others:
-        out.print(f"{len(found.others)} files passed over:", style="yellow")
-        for name, reason in found.others[:20]:
+        out.print(f"{len(found.others)} files were not taken:", style="red")
+        for name, reason in found.others[:_MOST_OTHERS]:
             out.print(Text(f"  {name}: {reason}"), soft_wrap=True)
+        if len(found.others) > _MOST_OTHERS:
+            out.print(f"  and {len(found.others) - _MOST_OTHERS} more; --json lists them all")
     counts = Counter(work.status for work in found.works)
     said = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     out.print(f"{len(found.works)} students: {said}." + (" Nothing was written." if dry_run else ""))

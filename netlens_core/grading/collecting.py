@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from netlens_core.grading.downloads import Unreadable, open_download
+from netlens_core.grading.downloads import Entry, Unreadable, named_in, open_download, open_zip_inside
 from netlens_core.grading.files import write_atomically
+from netlens_core.grading.identities import Identity, identities, shown, split_names
 from netlens_core.grading.intake import ENDINGS, ending_of, read_submission_file
+from netlens_core.grading.own_pattern import Pattern, by_pattern, compiled
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.platforms import TIMESTAMP, Handed, Person, who_handed_in
-from netlens_core.grading.roster import Roster, made_id
+from netlens_core.grading.platforms import TIMESTAMP, Handed, who_handed_in
+from netlens_core.grading.roster import Roster
 from netlens_core.grading.sheets import CourseError
+from netlens_core.grading.zip_names import CODE_PAGES, in_code_page, known_code_page
 from netlens_core.own_inputs import InputsError, student_id
 
+NAME_IT = "rename it as the platform would, or say with --pattern how files are named"
 MADE = "ID made from the name"  # so begins the note that says it
 Status = Literal["new", "newer", "forced", "unchanged", "kept", "refused"]
 _ZIP_CLOCK = 2.0  # seconds; zips tell time no finer
@@ -58,19 +61,34 @@ class Collected:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a download came to: people's work, and files that are nobody's, with the reason."""
+    """What a download came to: people's work; files that are nobody's, with the reason; what else is to be known."""
 
     works: list[Collected]
     others: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everybody's work was taken, or lay there already."""
+        return not self.others and all(work.status != "refused" for work in self.works)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         others = [{"file": name, "reason": reason} for name, reason in self.others]
-        return {"works": [asdict(work) for work in self.works], "others": others}
+        return {"works": [asdict(work) for work in self.works], "others": others, "notes": self.notes}
 
 
 def collect(
-    place: Path, slug: str, into: Path, roster: Roster | None = None, *, force: bool = False, dry_run: bool = False
+    place: Path,
+    slug: str,
+    into: Path,
+    roster: Roster | None = None,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    pattern: str | None = None,
+    code_page: str | None = None,
+    titles: Iterable[str] = (),
 ) -> Collection:
     """Take a download (a folder or zip) of one exercise into `into/<student>/<slug>/<slug>.ipynb` and `timestamp.txt`.
 
@@ -78,63 +96,137 @@ def collect(
         roster: who is who; without it, and for those whom it does not name, IDs are made from names.
         force: also replace what is not known to be older.
         dry_run: write nothing.
+        pattern: a regular expression for paths in the download, with the groups `student` and `file`, in the place of
+            the platforms' naming.
+        code_page: how names are written in a zip that does not tell.
+        titles: what the exercise is called on the platform, as far as is known.
 
     Raises CourseError for a download that cannot be read or in which no platform's naming is recognised.
     """
     with ExitStack() as held:
         download = open_download(place, held)
-        handed, others = who_handed_in(download.entries, slug)
+        naming = compiled(pattern) if pattern else None
+        entries, notes = _named(download.entries, roster, slug, code_page, naming)
+        handed, others, refused = _all_handed(entries, slug, naming, held, place)
+        if not handed and naming:
+            there = _listed(str(entry.path) for entry in entries)
+            raise CourseError(
+                f"{place}: no file fits --pattern as a whole, neither by its path nor by its name: {there}"
+            )
         if not handed:
             raise CourseError(
-                f"{place} holds nothing that Moodle, Canvas, Gradescope, Blackboard or nbgrader would name so: give "
-                "the folder or zip as the platform let you download it"
+                f"{place} holds nothing that Moodle, Canvas, Gradescope, Blackboard, Brightspace, ILIAS or nbgrader "
+                "would name so: give the folder or zip as the platform let you download it, or say with --pattern how "
+                "its files are named"
             )
-        by_person: dict[tuple[str, str, str, str], list[Handed]] = {}
+        handed = split_names(handed, roster, (slug, *titles))
+        by_person: dict[tuple[str, ...], list[Handed]] = {}
         for one in handed:
             by_person.setdefault((one.platform, *one.person.key), []).append(one)
-        ids = _ids(by_person, roster)
-        by_student: dict[str, list[tuple[str, list[Handed]]]] = {}
-        for key, files in by_person.items():
-            by_student.setdefault(ids[key] or f"\0{key}", []).append((ids[key], files))
-        works = [
-            _taken(groups[0][0], [one for _, files in groups for one in files], slug, into, roster, force, dry_run)
-            for groups in by_student.values()
-        ]
-    told = [(entry.shown, "no platform names a file so") for entry in others]
-    return Collection(sorted(works, key=lambda work: (work.student, work.person)), [*download.refused, *told])
+        who = identities(by_person, roster, slug, into)
+        works = [_taken(who[key], files, slug, into, roster, force, dry_run) for key, files in by_person.items()]
+    reason = "its name does not fit --pattern" if naming else f"no platform names a file so: {NAME_IT}"
+    told = [*download.refused, *refused, *((entry.shown, reason) for entry in others)]
+    return Collection(sorted(works, key=lambda work: (work.student, work.person)), told, notes)
+
+
+def _all_handed(
+    entries: list[Entry], slug: str, naming: Pattern | None, held: ExitStack, place: Path
+) -> tuple[list[Handed], list[Entry], list[tuple[str, str]]]:
+    """What is somebody's, also in zips within the download; files that are nobody's; files that cannot be taken."""
+    handed, others = _whose(entries, slug, naming)
+    refused: list[tuple[str, str]] = []
+    left: list[Entry] = []
+    for entry in others:
+        if ending_of(entry.path.name) != ".zip" or naming:
+            left.append(entry)
+            continue
+        try:
+            inside = open_zip_inside(entry, held, place)
+        except Unreadable as error:
+            refused.append((entry.shown, str(error)))
+            continue
+        found, rest = _whose(inside.entries, slug, naming)
+        # A student's own zip may hold a folder called as the exercise; whose it is, that does not tell.
+        found, unsure = [h for h in found if h.platform != "nbgrader"], [h for h in found if h.platform == "nbgrader"]
+        handed += found
+        left += [*rest, *(one.entry for one in unsure)] if found else [entry]
+        refused += inside.refused
+    return handed, left, refused
+
+
+def _whose(entries: list[Entry], slug: str, naming: Pattern | None) -> tuple[list[Handed], list[Entry]]:
+    return by_pattern(entries, naming) if naming else who_handed_in(entries, slug)
+
+
+# -- names in old code pages ----------------------------------------------------------------------------
+
+
+def _named(
+    entries: list[Entry], roster: Roster | None, slug: str, code_page: str | None, naming: Pattern | None
+) -> tuple[list[Entry], list[str]]:
+    """Entries with the names that their zip leaves open, read in the code page that is asked for or fits the table."""
+    if not any(entry.raw for entry in entries):
+        return entries, []
+    if code_page:
+        return _in(entries, known_code_page(code_page), strict=True), []
+    fitting: dict[tuple[str, ...], tuple[str, list[Entry]]] = {}
+    most = 0
+    for page in CODE_PAGES if roster else ():
+        read = _in(entries, page)
+        handed = [one for one in _whose(read, slug, naming)[0] if one.entry.raw]
+        found = sorted({roster.student(one.person) or "" for one in handed} - {""}) if roster else []
+        people = len({one.person.key for one in handed if roster and roster.student(one.person)})
+        if people > most:
+            fitting, most = {}, people
+        if people and people == most:
+            fitting.setdefault(tuple(found), (page, read))
+    if len(fitting) == 1:
+        [(page, read)] = fitting.values()
+        return read, [f"names in the zip were read in the code page {page}, in which the table's names are found"]
+    return entries, [_ways(entries)]
+
+
+def _in(entries: list[Entry], page: str, strict: bool = False) -> list[Entry]:
+    read = []
+    for entry in entries:
+        found = named_in(entry, page) if entry.raw else entry
+        if found is None and strict:
+            raise CourseError(f"{entry.shown} cannot be a name in the code page {page}: --code-page takes another one")
+        read.append(found or entry)
+    return [replace(entry, raw=b"") for entry in read] if strict else read
+
+
+def _ways(entries: list[Entry]) -> str:
+    """How the first name that its zip leaves open reads in each code page."""
+    raw = next(entry.raw for entry in entries if entry.raw)
+    ways: dict[str, str] = {}
+    for page in CODE_PAGES:
+        if text := in_code_page(raw, page):
+            ways.setdefault(plain(text, 80), page)
+    shown = ", ".join(f"{text!r} ({page})" for text, page in ways.items())
+    return (
+        f"the zip does not tell how its names are written; the first can be {shown}: say which, --code-page …, or give "
+        "a table of students that has these names"
+    )
 
 
 # -- whose ----------------------------------------------------------------------------------------------
 
 
-def _ids(by_person: dict[tuple[str, str, str, str], list[Handed]], roster: Roster | None) -> dict[Any, str]:
-    """Person -> ID: the table's, or one made from the name; those that would share one get the platform's number."""
-    made: dict[Any, str] = {}
-    found: dict[Any, str] = {}
-    for key, files in by_person.items():
-        student = roster.student(files[0].person) if roster else None
-        if student is not None:
-            found[key] = student
-        else:
-            made[key] = made_id(files[0].person)
-    counts = Counter(name.casefold() for name in {*found.values()})
-    counts.update(name.casefold() for name in made.values())
-    for key, name in made.items():
-        number = by_person[key][0].person.number
-        if name and counts[name.casefold()] > 1:
-            name = f"{name}_{number}" if number else ""
-        found[key] = name
-    return found
-
-
 def _taken(
-    student: str, files: list[Handed], slug: str, into: Path, roster: Roster | None, force: bool, dry_run: bool
+    identity: Identity,
+    files: list[Handed],
+    slug: str,
+    into: Path,
+    roster: Roster | None,
+    force: bool,
+    dry_run: bool,
 ) -> Collected:
-    first = files[0]
-    known = roster is not None and roster.student(first.person) is not None
-    work = Collected(student, _shown(first.person), first.platform, "", "", False, known, "refused")
-    if not student:
-        work.notes.append("no ID of its own can be made from the name: give a table with --students")
+    first, student = files[0], identity.student
+    work = Collected(student, shown(identity.person), first.platform, "", "", False, identity.known, "refused")
+    if identity.doubt:
+        work.notes.append(identity.doubt)
         return work
     try:
         if student_id(student) != student:
@@ -142,9 +234,9 @@ def _taken(
     except InputsError as error:
         work.student, work.notes = "", [str(error)]
         return work
-    if not known and not first.person.id:
+    if not identity.known and (roster or not first.person.id):
         why = "the table of students does not name them once" if roster else "no table of students was given"
-        work.notes.append(f"{MADE}: {why}")
+        work.notes.append(f"{MADE}: {why}" if not first.person.id else f"the ID is the platform's: {why}")
     chosen = _chosen(files, slug, work.notes)
     if chosen is None:
         work.notes.append(f"no notebook, Python file or zip among {_listed(one.file for one in files)}")
@@ -156,11 +248,6 @@ def _taken(
     except Unreadable as error:
         work.notes.append(f"{chosen.entry.shown}: {error}")
     return work
-
-
-def _shown(person: Person) -> str:
-    text = person.name or person.email or person.id
-    return plain(f"{text} ({person.number})" if person.number else text, 200)
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -180,7 +267,9 @@ def _chosen(files: list[Handed], slug: str, notes: list[str]) -> Handed | None:
             continue
         newest = max(meant, key=lambda one: one.newness)
         rest = [one for one in files if one is not newest]
-        older = [one.file for one in rest if one in meant]
+        older = [
+            f"{one.file} of {one.when:%Y-%m-%d %H:%M:%S}" if one.when else one.file for one in rest if one in meant
+        ]
         others = [one.file for one in rest if one not in meant]
         if older:
             notes.append(f"{len(older)} older passed over: {_listed(older)}")

@@ -7,28 +7,32 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from netlens_core.grading import headings
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.platforms import Person
 from netlens_core.grading.sheets import CourseError
 from netlens_core.grading.spreadsheets import as_written, read_table
+from netlens_core.grading.students import id_in_row
 from netlens_core.own_inputs import InputsError, student_id
 
-# Headings of Moodle (also in Czech), Canvas, Gradescope, and of tables of one's own.
-_EMAILS = ("email address", "email", "e-mailová adresa", "e-mail")
+# Where IDs stand, the surest first; e-mail addresses up to their @.
 _IDS = (
-    "id number", "identifikační číslo", "sis login id", "sis user id", "student id", "student_id", "username",
-    "uživatelské jméno", "login", "sid", "id", *_EMAILS,
-)  # fmt: skip
-_NUMBERS = ("identifier", "identifikátor", "user id", "participant")  # the platform's own
-_NAMES = ("full name", "celé jméno", "name", "student", "student name", "jméno")
-_FIRST, _LAST = ("first name", "firstname", "křestní jméno"), ("last name", "surname", "lastname", "příjmení")
+    *("id number", *(name for name in headings.NUMBER if not name.startswith("sis "))),
+    *("sis login id", "sis user id", "student id", "student_id", *headings.LOGIN, "sid", "id", *headings.EMAIL),
+)
+_NUMBERS = ("user id", *headings.PARTICIPANT)  # the platform's own
 
 
 class Roster:
-    """The students of a course, found by whatever a platform says of them."""
+    """The students of a course, found by whatever a platform says of them.
+
+    Attributes:
+        ids: every student's ID, in small letters.
+    """
 
     def __init__(self, known: dict[str, set[str]]) -> None:
         self._known = known
+        self.ids = frozenset(key.removeprefix("id ") for key in known if key.startswith("id "))
 
     def student(self, person: Person) -> str | None:
         """The ID of a person; None for one whom the table does not name, or names more than once."""
@@ -38,6 +42,11 @@ class Roster:
                 return next(iter(found))
         return None
 
+    def candidates(self, person: Person) -> list[str]:
+        """The IDs of those whom the table calls as the platform calls the person, where there are several."""
+        found = (self._known.get(key, set()) for key in _keys_of(person))
+        return sorted(next((names for names in found if len(names) > 1), set()))
+
 
 def read_roster(path: Path, column: str | None = None) -> Roster:
     """A table of students: Moodle's grading worksheet, Canvas's gradebook, Gradescope's roster, or `name,id`.
@@ -45,18 +54,17 @@ def read_roster(path: Path, column: str | None = None) -> Roster:
     `column` names the column of IDs where its heading is another one. Raises CourseError that names file and row.
     """
     rows = read_table(path)
-    heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    heading = [headings.folded(cell) for cell in rows[0]] if rows else []
     place = _id_column(path, rows, heading, column)
     known: dict[str, set[str]] = {}
+    owners: dict[str, tuple[int, str]] = {}
     for number, row in enumerate(rows[1:], 2):
-        cells = {name: as_written(cell.strip()) for name, cell in zip(heading, row, strict=False) if name}
-        text = as_written(row[place].strip()) if place < len(row) else ""
+        cells = {name: _cell(cell) for name, cell in zip(heading, row, strict=False) if name}
+        text = _cell(row[place]) if place < len(row) else ""
         if not text or text.casefold() == "points possible":
             continue
-        try:
-            found = student_id(text.partition("@")[0] if heading[place] in _EMAILS else text)
-        except InputsError as error:
-            raise CourseError(f"{path}, row {number}: {error}") from None
+        found = id_in_row(path, number, text.partition("@")[0] if heading[place] in headings.EMAIL else text)
+        refuse_second_owner(path, owners, number, found, headings.name_in(cells) or cells.get("email", ""))
         for key in {f"id {found.casefold()}", *_keys_in(cells)}:
             known.setdefault(key, set()).add(found)
     if not known:
@@ -64,15 +72,30 @@ def read_roster(path: Path, column: str | None = None) -> Roster:
     return Roster(known)
 
 
+def _cell(text: str) -> str:
+    """A cell without an apostrophe against formulas, or the # that Brightspace puts before IDs."""
+    return as_written(text.strip()).removeprefix("#")
+
+
+def refuse_second_owner(path: Path, owners: dict[str, tuple[int, str]], number: int, student: str, name: str) -> None:
+    """Remember whose an ID is. Raises CourseError where it is another person's already; the same person may return."""
+    first, other = owners.setdefault(student.casefold(), (number, name))
+    if name and other and not _forms(name) & _forms(other):
+        raise CourseError(
+            f"{path}, rows {first} and {number}: {plain(student, 60)} is the ID of {plain(other, 80)} and of "
+            f"{plain(name, 80)}: correct one of them, or name another column of IDs with --column"
+        )
+
+
 def _id_column(path: Path, rows: list[list[str]], heading: list[str], column: str | None) -> int:
-    wanted = [column.strip().casefold()] if column else list(_IDS)
+    wanted = [headings.folded(column)] if column else list(_IDS)
     for name in wanted:
         if name in heading:
             place = heading.index(name)
             if column or not rows[1:] or any(place < len(row) and row[place].strip() for row in rows[1:]):
                 return place
-    shown = plain(", ".join(cell for cell in (rows[0] if rows else []) if cell.strip()), 200) or "nothing"
-    raise CourseError(f"{path}: no column {column or 'id'!r} (it has {shown}): name the one with the IDs with --column")
+    told = headings.no_column(column or "id", rows[0] if rows else [])
+    raise CourseError(f"{path}: {told}: name the one with the IDs with --column")
 
 
 def _keys_in(cells: dict[str, str]) -> Iterator[str]:
@@ -81,13 +104,13 @@ def _keys_in(cells: dict[str, str]) -> Iterator[str]:
     for heading in (*_NUMBERS, *(("id",) if "sis user id" in cells or "section" in cells else ())):
         if number := re.search(r"\d+", cells.get(heading, "")):
             yield f"number {number[0]}"
-    for heading in _EMAILS:
+    for heading in headings.EMAIL:
         if cells.get(heading):
             yield f"email {cells[heading].casefold()}"
-    first, last = (next((cells[name] for name in names if cells.get(name)), "") for names in (_FIRST, _LAST))
-    names = [f"{last}, {first}"] if first and last else []
-    names += [cells[name] for name in _NAMES if cells.get(name)]
-    for name in names:
+    for heading in ("sid", *headings.NUMBER, *headings.LOGIN):
+        if cells.get(heading):
+            yield f"other id {cells[heading].casefold()}"
+    for name in {headings.name_in(cells), *(cells.get(heading, "") for heading in headings.NAME)} - {""}:
         yield from (f"name {form}" for form in _forms(name))
 
 
@@ -95,6 +118,7 @@ def _keys_of(person: Person) -> Iterator[str]:
     """What a person may be found by, the surest first."""
     if person.id:
         yield f"id {person.id.casefold()}"
+        yield f"other id {person.id.casefold()}"
     if person.number:
         yield f"number {person.number}"
     if person.email:

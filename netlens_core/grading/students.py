@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from netlens_core.grading.exercise import CourseError
+from netlens_core.grading.headings import folded, no_column
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.spreadsheets import read_table
 from netlens_core.own_inputs import InputsError, student_id
 
+_SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 # Headings that platforms use, the surest first.
 HEADINGS = ("student", "student id", "student_id", "id", "id number", "username", "login", "sis login id", "sid")
 
@@ -26,25 +29,35 @@ def read_students(path: Path, column: str | None = None) -> list[str]:
     for number, row in enumerate(rows[first:], first + 1):
         text = row[place].strip() if place < len(row) else ""
         if text:
-            try:
-                found.append(student_id(text))
-            except InputsError as error:
-                raise CourseError(f"{path}, row {number}: {error}") from None
+            found.append(id_in_row(path, number, text))
     if not found:
         raise CourseError(f"{path} names no student: write one ID a line")
     return distinct(found)
 
 
+def id_in_row(path: Path, number: int, text: str) -> str:
+    """A cell as a student ID. Raises CourseError, naming file and row, for one that cannot be one."""
+    if _SHORTENED.fullmatch(text):
+        raise CourseError(
+            f"{path}, row {number}: {plain(text, 40)!r} is a number that a spreadsheet shortened: take the table from "
+            "the platform again, or format the column as text"
+        )
+    try:
+        return student_id(text)
+    except InputsError as error:
+        raise CourseError(f"{path}, row {number}: {error}") from None
+
+
 def id_column(path: Path, rows: list[list[str]], column: str | None) -> tuple[int, int]:
     """Where the IDs stand: the column, and the first row with one. Raises CourseError."""
-    heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    wanted = [column.strip().casefold()] if column else HEADINGS
+    heading = [folded(cell) for cell in rows[0]] if rows else []
+    wanted = [folded(column)] if column else HEADINGS
     for name in wanted:
         if name in heading:
             return heading.index(name), 1
     if column or len(heading) > 1:
-        known = plain(", ".join(cell for cell in rows[0] if cell.strip()), 200) if rows else "nothing"
-        raise CourseError(f"{path}: no column {column or 'student'!r} (it has {known}): name one with --column")
+        told = no_column(column or "student", rows[0] if rows else [])
+        raise CourseError(f"{path}: {told}: name one with --column")
     return 0, 0
 
 

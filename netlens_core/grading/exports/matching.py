@@ -14,10 +14,9 @@ from pathlib import Path
 
 from netlens_core.grading import headings
 from netlens_core.grading.exercise import CourseError
-from netlens_core.grading.roster import letters
+from netlens_core.grading.roster import letters, refuse_second_owner
 from netlens_core.grading.spreadsheets import as_written, read_table
-from netlens_core.grading.students import id_column
-from netlens_core.own_inputs import InputsError, student_id
+from netlens_core.grading.students import id_column, id_in_row
 
 # What a column of a students' list tells, by the headings that platforms give it.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -58,16 +57,15 @@ def read_people(path: Path, column: str | None = None) -> list[Person]:
     heading = [headings.folded(cell) for cell in rows[0]] if first else []
     places = {kind: headings.place_of(heading, names) for kind, names in HEADINGS.items()}
     people: dict[str, Person] = {}
+    owners: dict[str, tuple[int, str]] = {}
     for number, row in enumerate(rows[first:], first + 1):
         text = as_written(row[place].strip()) if place < len(row) else ""
         if not text:
             continue
         known = {kind: row[at].strip() for kind, at in places.items() if at is not None and at < len(row)}
         known["name"] = known.get("name") or headings.name_in(dict(zip(heading, map(str.strip, row), strict=False)))
-        try:
-            name = student_id(text)
-        except InputsError as error:
-            raise CourseError(f"{path}, row {number}: {error}") from None
+        name = id_in_row(path, number, text)
+        refuse_second_owner(path, owners, number, name, known["name"] or known.get("email", ""))
         people[name] = Person(name, {kind: value for kind, value in known.items() if value})
     if not people:
         raise CourseError(f"{path} names no student: write one ID a line")

@@ -210,7 +210,7 @@ def _both_tries(result: Grade) -> str:
 def _safe(text: str) -> str:
     from netlens_core.grading.plain_text import plain
 
-    return plain(text, 200)
+    return plain(text, 200).replace("\n", "\\n")
 
 
 def _print_class(book: Gradebook, page: Path, times: Times) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import os
 import sys
 from typing import TextIO
 
@@ -24,6 +25,21 @@ _ASCII = {
     "’": "'",
     "\N{NO-BREAK SPACE}": " ",
 }
+
+
+_RESTARTED = "NETLENS_RESTARTED_IN_UTF8"
+
+
+def restart_in_utf8() -> None:
+    """Begin again, once, where Python takes names of files for something else than UTF-8.
+
+    Under `LC_ALL=C PYTHONUTF8=0` or an old Latin locale, a student's name would be another one than anywhere else, and
+    so would be what their inputs derive from.
+    """
+    begun_again = os.environ.pop(_RESTARTED, None)
+    if sys.getfilesystemencoding().lower() not in ("utf-8", "utf8") and begun_again is None:
+        os.environ |= {"PYTHONUTF8": "1", _RESTARTED: "1"}
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def print_everywhere() -> None:

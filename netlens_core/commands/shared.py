@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.encoding import is_unicode, print_everywhere
+from netlens_core.commands.encoding import is_unicode, print_everywhere, restart_in_utf8
 from netlens_core.languages import translate
 from netlens_core.progress import spoke, stop_heartbeat
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from netlens_core.networks import Network
-
-_BEGUN_AGAIN = "NETLENS_BEGUN_AGAIN_WITH_UTF8"
 
 DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
 
@@ -57,7 +54,7 @@ Picture = Annotated[
 
 def run(app: typer.Typer) -> None:
     """Run the command line; a user's mistake ends in one clear line, never in a traceback."""
-    speak_utf8()
+    restart_in_utf8()
     # Read when torch is loaded. On a busy machine, threads that spin while they wait steal the time they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     print_everywhere()
@@ -79,20 +76,6 @@ def run(app: typer.Typer) -> None:
         place = f"{error.filename}: " if error.filename else ""
         err.print(Text.assemble(("netlens: ", "bold red"), f"{place}{error.strerror or error}"), soft_wrap=True)
         sys.exit(FAILED)
-
-
-def speak_utf8() -> None:
-    """Use UTF-8 for names of files and for text, whatever the locale; bytes that are none are shown as `\\udcff`.
-
-    Where Python began otherwise (`LC_ALL=C PYTHONUTF8=0`, an old Latin locale), a student's name would be another one
-    than anywhere else, and so would be what their inputs derive from: it begins again, once.
-    """
-    if sys.getfilesystemencoding().lower() not in ("utf-8", "utf8") and not os.environ.get(_BEGUN_AGAIN):
-        os.environ |= {"PYTHONUTF8": "1", _BEGUN_AGAIN: "1"}
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not so where a test or a notebook took its place
-            stream.reconfigure(errors="backslashreplace")
 
 
 def load(name: str, device: str = "auto") -> Network:

@@ -219,7 +219,7 @@ class Course(PublicCourse):
                 continue
             for name in self.sheet.exercises:
                 place = folder / name
-                if slug in (None, name) and place.is_dir() and not place.is_symlink():
+                if slug in (None, name) and _is_folder(place):
                     yield HandedIn(folder.name, name, place)
 
     def students(self) -> list[str]:
@@ -237,6 +237,13 @@ class Course(PublicCourse):
             for entry in submitted.iterdir()
             if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
         )
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir() and not place.is_symlink()
+    except PermissionError:  # that of the folder above, which `course_folder.misplaced_work` tells
+        return False
 
 
 def fingerprint(name: str, cache: Path) -> str:

@@ -5,6 +5,7 @@ A message says what was looked for and where, and what may have been meant.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -120,8 +121,9 @@ def misplaced_work(folder: Path, exercises: Collection[str], student: str | None
     unknown: dict[str, list[str]] = {}
     loose: list[str] = []
     swapped: list[str] = []
+    told = _passed_over(submitted, exercises, student)
     for place in folders(submitted):
-        if student not in (None, place.name):
+        if student not in (None, place.name) or not os.access(place, os.R_OK | os.X_OK):
             continue
         wrong = [entry.name for entry in folders(place) if entry.name not in exercises]
         if place.name in exercises and wrong:
@@ -132,12 +134,33 @@ def misplaced_work(folder: Path, exercises: Collection[str], student: str | None
         if any(_is_submission(entry) for entry in place.iterdir()):
             loose.append(place.name)
     top = [entry.name for entry in submitted.iterdir() if _is_submission(entry)] if submitted.is_dir() else []
-    told = [_of_unknown(name, students, exercises) for name, students in sorted(unknown.items())]
+    told += [_of_unknown(name, students, exercises) for name, students in sorted(unknown.items())]
     told += [f"submitted/{name}/ is named like an exercise, not like a student" for name in swapped]
     if loose:
         told.append(f"{_count(loose, 'student')} with files beside the exercises' folders: {_named(loose)}")
     if top and student is None:
         told.append(f"{_count(top, 'file')} in submitted/ itself: {_named(sorted(top))}")
+    return told
+
+
+def _passed_over(submitted: Path, exercises: Collection[str], student: str | None) -> list[str]:
+    """Folders of students whose work is never looked at for what they are, in words."""
+    told = []
+    for place in sorted(submitted.iterdir()) if submitted.is_dir() else []:
+        if student not in (None, place.name) or not place.is_dir():
+            continue
+        shown = f"submitted/{plain(place.name, 60)}"
+        if not os.access(place, os.R_OK | os.X_OK):
+            told.append(f"{shown} cannot be read: give yourself the right to")
+        elif not any((place / slug).is_dir() for slug in exercises):
+            continue
+        elif place.is_symlink():
+            told.append(f"{shown} is a link, which is not followed: put the work itself there")
+        elif place.name.startswith("."):
+            told.append(f"{shown} begins with a full stop, as no student ID does: rename it")
+        else:
+            links = sorted(slug for slug in exercises if (place / slug).is_symlink())
+            told += [f"{shown}/{slug} is a link, which is not followed: put the work itself there" for slug in links]
     return told
 
 

@@ -14,8 +14,9 @@ from nbgrader.api import Gradebook as NbgraderBook
 from netlens_core.grading.answers import MarkSheet
 from netlens_core.grading.course import Course
 from netlens_core.grading.nbgrader import database
-from netlens_core.grading.nbgrader.config import database_url, tools_on_path
+from netlens_core.grading.nbgrader.config import database_url, nbgrader_api, tools_on_path
 from netlens_core.grading.nbgrader.lateness import Penalties
+from netlens_core.grading.nbgrader.source import source_notebook
 from netlens_core.grading.sheets import CourseError
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
 from tests.quick_python import quick_python
@@ -117,6 +118,27 @@ def test_scores_comments_and_what_waits_are_nbgraders_too(folder):
         said = book.find_comment("paint", "sky", "sky", "ben").auto_comment
     assert "test_it, 1.5 of 3 points" in said and "likeness: 0.5 (at least 1)" in said
     assert "<" not in said and "**" not in said and "](" not in said and "\x1b" not in said and "`" not in said
+
+
+def test_formgraders_first_page_lists_what_was_graded_without_a_release(folder):
+    """It lists what lies in `source/`, and what a teacher has there stays."""
+    write(folder)
+    source = folder / "source" / "sky" / "sky.ipynb"
+    listed = nbgrader_api(Course(folder)).get_assignments()
+    assert [(entry["name"], entry["num_submissions"], entry["max_score"]) for entry in listed] == [("sky", 4, 5)]
+    assert source.read_bytes() == source_notebook(Course(folder), "sky")
+    source.write_text("a teacher's own")
+    hand_in(folder, "una", "Rayleigh.")
+    write(folder)
+    assert source.read_text() == "a teacher's own"
+
+
+def test_a_template_that_its_grader_does_not_fit_is_listed_too(folder):
+    template = folder / "assignments" / "sky" / "template.py"
+    template.write_text(template.read_text().replace('"points": 3', '"points": 4'))
+    hand_in(folder, "una", "Rayleigh.")
+    write(folder)
+    assert "test_why" in (folder / "source" / "sky" / "sky.ipynb").read_text()
 
 
 def test_writing_again_changes_nothing(folder):

@@ -12,6 +12,7 @@ import pytest
 from gallery.formgrader import CHROMIUM, browser, mark, open_list, open_submission, served
 from netlens_core.grading.course import Course
 from netlens_core.grading.release import release
+from tests.nbgrader import sky
 from tests.nbgrader.noise_class import MANUAL, POINTS, SLUG, grade, hand_in, nbgrader, noise_course, solved, wrong
 
 pytestmark = [
@@ -111,3 +112,16 @@ def pictures(page) -> list[int]:
     """How wide the pictures in outputs are that the browser could draw, in pixels."""
     widths: list[int] = page.evaluate("[...document.querySelectorAll('.output img')].map(image => image.naturalWidth)")
     return widths
+
+
+def test_the_first_page_lists_what_was_graded_also_without_a_release(tmp_path):
+    folder = sky.build(tmp_path / "course")
+    for student in ("ada", "ben"):
+        sky.hand_in(folder, student, "Because.")
+    assert not sky.opened(folder).nbgrader.troubles
+    sky.opened(folder).write_views()
+    with served(folder) as address, browser() as page:
+        page.goto(f"{address}/formgrader/")
+        page.locator("tbody .name a").first.wait_for()
+        cells = page.locator("tbody tr").first.locator("td").all_inner_texts()
+        assert cells[0] == "sky" and "2" in cells, cells

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CheckSpec
+from netlens_core.grading.files import write_atomically
 from netlens_core.grading.sheets import CourseError
 from netlens_core.grading.templates import about_network, template_notebook
 
@@ -29,6 +30,20 @@ def source_notebook(course: Course, slug: str) -> bytes:
         grader = Path("graders", f"test_{slug}.py")
         raise CourseError(f"{path} and {grader} do not agree: {'; '.join(problems)}")
     return data
+
+
+def write_missing_source(course: Course, slug: str, folder: Path, otherwise: bytes) -> None:
+    """Write the exercise's notebook into nbgrader's source folder where it has none: formgrader lists what lies there.
+
+    `otherwise` is what is written where template and grader do not agree.
+    """
+    if folder.exists():
+        return
+    try:
+        data = source_notebook(course, slug)
+    except CourseError:  # `netlens release` tells it; work is graded all the same
+        data = otherwise
+    write_atomically(folder / f"{slug}.ipynb", data)
 
 
 def _odd_metadata(notebook: NotebookNode) -> Iterator[str]:

@@ -21,6 +21,7 @@ from netlens_core.grading.grade import Grade
 from netlens_core.grading.marks import Mark, Place
 from netlens_core.grading.nbgrader.memory import Memory, file_state, work_name
 from netlens_core.languages import speaking
+from netlens_core.progress import activity, detail
 
 if TYPE_CHECKING:
     from netlens_core.grading.nbgrader.book import Book
@@ -92,7 +93,8 @@ class NbgraderViews:
 
         if not self._looked and not self._unchanged():
             try:
-                self._standing = self._book().read()
+                with activity("reading nbgrader's gradebook"):
+                    self._standing = self._book().read()
             except (DatabaseError, CourseError) as error:
                 self._trouble(error)
         self._looked = True
@@ -133,8 +135,10 @@ class NbgraderViews:
         if self._unchanged() and digest == self._memory.written and all(map(self._shown, graded)):
             return
         try:
-            self._write_gradebook(graded, marks)
-            self._write_notebooks(graded)
+            with activity("writing nbgrader's gradebook"):
+                self._write_gradebook(graded, marks)
+            with activity("writing autograded/"):
+                self._write_notebooks(graded)
             self._memory.written = "" if self.troubles else digest
             self._memory.write()
         except (DatabaseError, CourseError, OSError) as error:
@@ -156,9 +160,14 @@ class NbgraderViews:
     def _write_notebooks(self, graded: Sequence[Graded]) -> None:
         from netlens_core.grading.nbgrader.autograded import autograded_notebook, write_autograded
         from netlens_core.grading.nbgrader.config import course_directory
+        from netlens_core.grading.nbgrader.source import write_missing_source
 
         store, directory = self._course.store, course_directory(self._course)
-        for work in graded:
+        for slug in sorted({work.grade.exercise for work in graded}):
+            source = Path(directory.format_path(directory.source_directory, ".", slug))
+            write_missing_source(self._course, slug, source, self._book().handed_out[slug].data)
+        for number, work in enumerate(graded, 1):
+            detail(f"notebook {number} of {len(graded)}")
             slug, name = work.grade.exercise, work_name(work.student, work.grade.exercise)
             folder = Path(directory.format_path(directory.autograded_directory, work.student, slug))
             handed_in = self._course.folder / "submitted" / work.student / slug

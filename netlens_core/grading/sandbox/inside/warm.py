@@ -87,7 +87,9 @@ def _serve(control: socket.socket, config: dict[str, Any], notebook: Any) -> Non
     own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if full else -1
     waiting = selectors.DefaultSelector()
     waiting.register(control, selectors.EVENT_READ)
-    config["folders"] = [name for name, entry in _tree("/tmp").items() if stat.S_ISDIR(entry[0])] if full else []
+    config["folders"] = (
+        [path for path, it in _tree("/tmp").items() if stat.S_ISDIR(it[0]) and path != "/tmp"] if full else []
+    )
     ready = _state(config["kit"], full)
     while True:
         for key, _ in waiting.select():
@@ -125,13 +127,15 @@ def _state(kit: str, full: bool) -> dict[str, Any]:
 
 
 def _tree(folder: str) -> dict[str, tuple[int, ...]]:
-    """Everything below a folder, parents first: mode, owner, identity, size and times."""
-    found: dict[str, tuple[int, ...]] = {}
+    """A folder and everything below it, parents first: mode, owner, identity, size and times."""
+    paths = [folder]
     for parent, folders, files in os.walk(folder):
-        for path in (f"{parent}/{name}" for name in sorted([*folders, *files])):
-            it = os.lstat(path)
-            found[path] = it.st_mode, it.st_uid, it.st_gid, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns
-    return found
+        paths += [f"{parent}/{name}" for name in (*folders, *files)]
+    found = [(path, os.lstat(path)) for path in paths]
+    return {
+        path: (it.st_mode, it.st_uid, it.st_gid, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns)
+        for path, it in found
+    }
 
 
 def _fork(

@@ -10,7 +10,7 @@ from rich.text import Text
 from netlens_core.grading.grade import Check, CheckStatus, Grade
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report.numbers import measured, points, requirement
-from netlens_core.grading.report.words import check_words, grade_word
+from netlens_core.grading.report.words import check_words, grade_word, late_words
 from netlens_core.grading.report.work import GradedWork, exercises_of, students_of
 from netlens_core.languages import ngettext, translate
 
@@ -33,13 +33,13 @@ def class_table(works: Sequence[GradedWork], maximum: Mapping[str, float]) -> Ta
     table.add_column(translate("Points"), justify="right", no_wrap=True)
     table.add_column(translate("Status"))
     table.add_column(translate("Note"), overflow="fold")
-    by_place = {(work.student, work.grade.exercise): work.grade for work in works}
+    by_place = {(work.student, work.grade.exercise): work for work in works}
     slugs = exercises_of(works, maximum)
     for student in students_of(works):
         for place, slug in enumerate(slugs):
-            grade = by_place.get((student, slug))
+            work = by_place.get((student, slug))
             name = _line(student, 40, "bold") if place == 0 else Text()
-            table.add_row(name, _line(slug, 40), *_grade_cells(grade, maximum.get(slug)), end_section=slug == slugs[-1])
+            table.add_row(name, _line(slug, 40), *_grade_cells(work, maximum.get(slug)), end_section=slug == slugs[-1])
     return table
 
 
@@ -68,15 +68,16 @@ def grade_table(grade: Grade) -> Table:
     return table
 
 
-def _grade_cells(grade: Grade | None, most: float | None) -> tuple[Text, Text, Text]:
-    if grade is None:
+def _grade_cells(work: GradedWork | None, most: float | None) -> tuple[Text, Text, Text]:
+    if work is None:
         return Text("–", "dim"), Text(translate("not handed in"), "dim"), Text()
+    grade = work.grade
     earned = f"{points(grade.points)}/{points(grade.max_points if most is None else most)}"
     status = Text(grade_word(grade.status).split(":")[0].lower(), "" if grade.status == "graded" else "red")
-    return Text(earned), status, _note(grade)
+    return Text(earned), status, _note(grade, work.late_penalty)
 
 
-def _note(grade: Grade) -> Text:
+def _note(grade: Grade, late_penalty: float) -> Text:
     faults = sum(bool(check.fault) for check in grade.checks)
     waiting = sum(check.status == "needs_manual_grade" and not check.fault for check in grade.checks)
     notes = []
@@ -86,6 +87,8 @@ def _note(grade: Grade) -> Text:
     if waiting:
         said = ngettext("{count} check waits for a person", "{count} checks wait for a person", waiting)
         notes.append(Text(said, "magenta"))
+    if late_penalty:
+        notes.append(Text(late_words(late_penalty), "yellow"))
     if grade.marked_before_it_changed:
         notes.append(Text(translate("an answer changed since it was marked"), "magenta"))
     if grade.status != "graded" and grade.message:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook as NbgraderBook
 from pyarrow import parquet
+from rich.console import Console
 
 from netlens_core.grading import course as course_module
 from netlens_core.grading.course import Course
 from netlens_core.grading.marks import Mark, answer_sha256
 from netlens_core.grading.nbgrader.config import database_url
+from netlens_core.grading.tables import class_table
 from tests.nbgrader.sky import build, hand_in, opened, write
 
 
@@ -74,21 +77,59 @@ def test_only_finished_grades_if_wished(course, shell, tmp_path):
     assert [row["student"] for row in rows(tmp_path / "out" / "grades.csv")] == ["ada", "Žofie"]
 
 
-def test_lateness_by_nbgraders_plugin_is_taken_off(course, shell, tmp_path):
+@pytest.fixture
+def late_course(course):
+    """Ada is late, which costs 0.7499… points by the course's plugin."""
     (course / "late.py").write_text(
-        "from nbgrader.plugins import BasePlugin\n\nclass One(BasePlugin):\n"
-        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n        return 1.0\n"
+        "from nbgrader.plugins import BasePlugin\n\nclass Some(BasePlugin):\n"
+        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n        return 0.7499999\n"
     )
-    (course / "nbgrader_config.py").write_text('c = get_config()\nc.AssignLatePenalties.plugin_class = "late.One"\n')
+    (course / "nbgrader_config.py").write_text('c = get_config()\nc.AssignLatePenalties.plugin_class = "late.Some"\n')
     (course / "submitted" / "ada" / "sky" / "timestamp.txt").write_text("2026-01-02 00:00:00 UTC")
     assert write(course) == []
     with NbgraderBook(database_url(Course(course)), "course") as book:
         book.update_or_create_assignment("sky", duedate="2026-01-01 00:00:00 UTC")
     assert write(course) == []
-    assert shell("export", course, "--to", "csv", "--into", tmp_path / "out")[0] == 0
+    return course
+
+
+def test_lateness_by_nbgraders_plugin_is_taken_off(late_course, shell, tmp_path):
+    assert shell("export", late_course, "--to", "csv", "--into", tmp_path / "out")[0] == 0
     found = {row["student"]: row for row in rows(tmp_path / "out" / "grades.csv")}
-    assert (found["ada"]["score"], found["ada"]["points"], found["ada"]["late_penalty"]) == ("2.5", "3.5", "1")
+    assert (found["ada"]["score"], found["ada"]["points"], found["ada"]["late_penalty"]) == ("2.75", "3.5", "0.75")
     assert found["Žofie"]["late_penalty"] == "0"
+
+
+def test_lateness_is_the_same_number_in_the_same_words_wherever_it_is_told(late_course, shell, tmp_path):
+    """Terminal, class page, student page, JSON, exports and nbgrader's gradebook."""
+    said = r"Handed in late: ([\d.]+) points are taken off in the end"
+    book = opened(late_course)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(class_table(book.works(), book.maximum()))
+    assert shell("export", late_course, "--to", "moodle", "--exercise", "sky", "--into", tmp_path / "m.csv")[0] == 0
+    shell("export", late_course, "--to", "gradescope", "--into", tmp_path / "g")
+    shell("export", late_course, "--to", "canvas", "--into", tmp_path / "c.csv")
+    shell("export", late_course, "--to", "csv", "--into", tmp_path / "csv")
+    reports = late_course / "reports"
+    moodle = {row["Username"]: row for row in rows(tmp_path / "m.csv")}
+    texts = {
+        "terminal": console.file.getvalue(),
+        "class page": (reports / "index.html").read_text(),
+        "student page": (reports / "ada.html").read_text(),
+        "Moodle": moodle["ada"]["A question (feedback)"],
+        "Gradescope": json.loads((tmp_path / "g/ada/sky/results.json").read_text())["output"],
+    }
+    assert {place: re.findall(said, text) for place, text in texts.items()} == {place: ["0.75"] for place in texts}
+    files = [json.loads((late_course / "grades" / who / "sky.json").read_text()) for who in ("ada", "zed")]
+    printed = {each["student"]: each.get("late_penalty") for each in book.as_json()}
+    with NbgraderBook(database_url(Course(late_course)), "course") as kept:
+        nbgrader = kept.find_submission("sky", "ada").late_submission_penalty
+    assert [files[0]["late_penalty"], printed["ada"], nbgrader] == [0.75] * 3
+    assert "late_penalty" not in files[1] and printed["zed"] is None
+    table = {row["student"]: float(row["late_penalty"]) for row in rows(tmp_path / "csv" / "grades.csv")}
+    assert table == {"ada": 0.75, "zed": 0.0, "Žofie": 0.0}
+    canvas = {row["SIS Login ID"]: row["A question"] for row in rows(tmp_path / "c.csv")[1:]}
+    assert (moodle["ada"]["A question"], canvas["ada"]) == ("2.75", "2.75")  # 3.5 less 0.75
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
-from netlens_core.grading.exports.scores import Exported, Scored, late_words, unfinished_note
+from netlens_core.grading.exports.scores import Exported, Scored, unfinished_note
 from netlens_core.grading.grade import Check, Measurement
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report.numbers import measured, requirement
-from netlens_core.grading.report.words import check_words, grade_word
+from netlens_core.grading.report.words import check_words, grade_word, late_words
 from netlens_core.languages import translate
 
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]

@@ -11,8 +11,7 @@ from netlens_core.grading.files import write_atomically
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report.numbers import measured, points, requirement
-from netlens_core.grading.report.words import check_words
-from netlens_core.languages import translate
+from netlens_core.grading.report.words import check_words, late_words
 
 if TYPE_CHECKING:
     from netlens_core.grading.gradebook import Gradebook
@@ -41,11 +40,6 @@ class Scored:
         if self.late_penalty:
             lines.append(late_words(self.late_penalty))
         return plain("\n".join(lines), LONGEST_FEEDBACK)
-
-
-def late_words(penalty: float) -> str:
-    """What lateness costs, as students read it."""
-    return translate("Handed in late: {points} points are taken off in the end.", points=points(penalty))
 
 
 def _told(check: Check, known: str) -> list[str]:

@@ -57,13 +57,16 @@ class Penalties:
         self._plugin: BasePlugin | None = None
 
     def of(self, student: str, score: float, seconds_late: float) -> float | None:
-        """Points that lateness costs, within [0, score]; None where the plugin gives no penalty. Raises CourseError."""
+        """Points that lateness costs, within [0, score]; None where the plugin gives no penalty. Raises CourseError.
+
+        They have at most two decimals, as pages, terminals and platforms show them: the same number everywhere.
+        """
         if seconds_late <= 0:
             return None
         plugin = self._loaded()
         try:
             penalty = plugin.late_submission_penalty(student, score, seconds_late)
-            return None if penalty is None else min(max(float(penalty), 0.0), max(score, 0.0))
+            return None if penalty is None else min(max(round(float(penalty), 2), 0.0), max(score, 0.0))
         except Exception as error:  # a teacher's own code
             told = " ".join(str(error).split())
             raise CourseError(f"{type(plugin).__name__}, the plugin for late work, failed: {told}") from None

@@ -24,6 +24,7 @@ class Place:
     student: str
     grade: Grade
     address: str
+    late_penalty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Row:
     address: str
     places: list[Place | None]
     points: float
+    late_penalty: float
 
 
 @dataclass
@@ -109,7 +111,7 @@ def render_class(
     named = page_names(students) if pages is None else pages
     places = {
         (work.student, work.grade.exercise): Place(
-            work.student, work.grade, f"{named[work.student]}#{anchor(work.grade.exercise)}"
+            work.student, work.grade, f"{named[work.student]}#{anchor(work.grade.exercise)}", work.late_penalty
         )
         for work in works
     }
@@ -137,7 +139,9 @@ def _largest(places: list[Place], slug: str) -> float:
 
 
 def _row(student: str, address: str, places: list[Place | None]) -> Row:
-    return Row(student, address, places, sum(place.grade.points for place in places if place))
+    handed_in = [place for place in places if place]
+    points = sum(place.grade.points for place in handed_in)
+    return Row(student, address, places, points, sum(place.late_penalty for place in handed_in))
 
 
 def _summary(slug: str, title: str, max_points: float, places: list[Place]) -> ExerciseSummary:

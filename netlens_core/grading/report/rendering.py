@@ -65,6 +65,7 @@ def _environment() -> Environment:
         _=_translated,
         ngettext=_counted,
         grade_word=words.grade_word,
+        late_words=words.late_words,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
     return environment

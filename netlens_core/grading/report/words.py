@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from netlens_core.grading.grade import CheckStatus, Status
+from netlens_core.grading.report.numbers import points
 from netlens_core.languages import N_, NN_, ngettext, translate
 
 _CHECK_WORDS: dict[CheckStatus, str] = {
@@ -45,3 +46,10 @@ def outcome(statuses: Iterable[CheckStatus]) -> str:
     """Checks counted by how they went: `3 passed, 1 waiting for a person`."""
     counts = Counter(statuses)
     return ", ".join(ngettext(*words, counts[status]) for status, words in _COUNTED.items() if counts[status])
+
+
+def late_words(penalty: float) -> str:
+    """What lateness costs, in the same words and with the same number wherever it is told; empty in time."""
+    if not penalty:
+        return ""
+    return translate("Handed in late: {points} points are taken off in the end.", points=points(penalty))

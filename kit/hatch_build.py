@@ -23,27 +23,20 @@ FILES = (
     *("netlens_core/languages.py", "netlens_core/locale/cs.po"),
     # the commands
     *("netlens/command.py", "netlens_core/commands/__init__.py", "netlens_core/commands/shared.py"),
+    *("netlens_core/progress.py", "netlens_core/commands/displays.py", "netlens_core/commands/encoding.py"),
     *("netlens_core/commands/check.py", "netlens_core/commands/inputs.py", "netlens_core/commands/networks.py"),
     # a student's own check: reading a notebook, putting locked cells back, running it
     *(
         f"netlens_core/grading/{name}.py"
         for name in (
-            *("__init__", "cell_names", "conflicts", "decoding", "executed", "files", "intake", "notebooks"),
-            *(
-                "plain_text",
-                "public_checks",
-                "public_course",
-                "restoring",
-                "self_check",
-                "sheets",
-                "templates",
-                "unzip",
-            ),
+            *("__init__", "cell_names", "conflicts", "course_folder", "decoding", "executed", "files", "intake"),
+            *("notebooks", "plain_text", "public_checks", "public_course", "restoring", "self_check", "sheets"),
+            *("suggestions", "templates", "unzip", "yaml_reading"),
         )
     ),
     *(
         f"netlens_core/grading/sandbox/{name}.py"
-        for name in ("__init__", "claims", "limits", "outcomes", "session", "unlocked")
+        for name in ("__init__", "claims", "counted_time", "limits", "outcomes", "session", "unlocked")
     ),
     *(
         f"netlens_core/grading/sandbox/inside/{name}.py"

@@ -15,6 +15,7 @@ from netlens_core.commands.check import check
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.networks import networks
 from netlens_core.commands.shared import DONE, run
+from netlens_core.progress import start_heartbeat
 
 _OVERWRITTEN = (
     "netlens: netlens {version} is installed here as well as the student kit, which has overwritten some of its files. "
@@ -37,6 +38,7 @@ def main() -> None:
         other = distribution("netlens")
         if Path(str(other.locate_file(""))).resolve() == Path(__file__).resolve().parents[1]:
             print(_OVERWRITTEN.format(version=other.version), file=sys.stderr)
+    start_heartbeat(sys.argv[1:])
     run(app)
 
 

@@ -93,7 +93,8 @@ def doctor(as_json: AsJson = False) -> None:
     """What works here: sandbox level, networks and their weights, device, disk. Exit status 1 if grading would not."""
     from netlens_core.grading.doctor import diagnose
 
-    findings = diagnose()
+    with working("Looking at what works here"):
+        findings = diagnose()
     if as_json:
         print_json([vars(finding) for finding in findings])
     else:
@@ -274,7 +275,7 @@ def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
     from netlens_core.grading.gradebook import Gradebook
 
     opened = Course(course)
-    with working_alone(opened, waiting=_told_to_wait):
+    with working("Writing reports"), working_alone(opened, waiting=_told_to_wait):
         book = Gradebook(opened, sandbox.value)
         page = book.write_views()
     out.print(Text(f"Report: {page}"), soft_wrap=True)
@@ -326,7 +327,9 @@ def sample_course(
     from netlens_core.grading.sample import build_sample_course
 
     slugs = [slug.strip() for slug in exercises.split(",")] if exercises else None
-    out.print(Text(f"Sample course: {build_sample_course(folder, slugs)}"), soft_wrap=True)
+    with working("Writing the sample course"):
+        written = build_sample_course(folder, slugs)
+    out.print(Text(f"Sample course: {written}"), soft_wrap=True)
 
 
 app.command()(verify)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError
+from netlens_core.commands.displays import working
 from netlens_core.commands.grading import LeastLevel, Level, told_troubles
 from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json, said
 
@@ -52,7 +53,8 @@ def answers(
     if to and to.suffix.lower() not in (".html", ".csv"):
         raise NetlensError(f"{to}: --to takes a name that ends in .html, to read, or in .csv, to fill in")
     opened = Course(course)
-    found = written_answers(Gradebook(opened, sandbox.value, exercise), blind)
+    with working("Reading answers"):
+        found = written_answers(Gradebook(opened, sandbox.value, exercise), blind)
     if to:
         with speaking(opened.catalog()):
             title = translate(opened.sheet.title)

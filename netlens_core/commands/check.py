@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.shared import DONE, FAILED, AsJson, Language, err, out, print_json
+from netlens_core.commands.displays import working
+from netlens_core.commands.shared import DONE, FAILED, AsJson, Language, out, print_json
 from netlens_core.languages import speaking, translate
 
 if TYPE_CHECKING:
@@ -37,11 +38,8 @@ def check(
     from netlens_core.grading.self_check import self_check
 
     opened = PublicCourse(course) if course else PublicCourse.shipped()
-    if as_json or not err.is_terminal:
+    with working(notebook.name):
         found = self_check(opened, notebook, exercise, language)
-    else:
-        with err.status(f"{notebook.name}…"):
-            found = self_check(opened, notebook, exercise, language)
     folder = output or notebook.with_name(f"{notebook.stem}-check")
     pictures = _written(found, folder)
     if as_json:

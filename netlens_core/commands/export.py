@@ -111,9 +111,11 @@ def export(
     if decimal and not template:
         raise NetlensError("--decimal is about the numbers of --template: give that too")
     opened = Course(course)
-    book = Gradebook(opened, sandbox.value, exercise, student)
+    with working("Reading the gradebook"):
+        book = Gradebook(opened, sandbox.value, exercise, student)
     _refuse_unknown(names, _known_columns(to, template, students, list(book.exercises)))
-    works = [work for work in scored_works(book) if not (finished and work.grade.needs_manual_grade)]
+    with working("Reading grades"):
+        works = [work for work in scored_works(book) if not (finished and work.grade.needs_manual_grade)]
     people = _people(students, names, works)
     mark = decimal.value if decimal else ""
     exported = _exported(book, works, to, template, people, names, mark, visibility, pictures)

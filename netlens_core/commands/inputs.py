@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from netlens_core.commands.displays import working
 from netlens_core.commands.shared import AsJson, Language, print_json, said
 from netlens_core.languages import ENGLISH, speaking, translate
 
@@ -33,10 +34,11 @@ def inputs(
     from netlens_core.own_inputs import make_inputs
 
     with speaking(language or written_in(folder / f"{exercise}.ipynb") or ENGLISH.language):
-        if course_seed is None and course is None:
-            written = make_inputs(exercise, student, folder)
-        else:
-            written = _of_a_course(exercise, student, folder, course_seed, course)
+        with working(exercise):
+            if course_seed is None and course is None:
+                written = make_inputs(exercise, student, folder)
+            else:
+                written = _of_a_course(exercise, student, folder, course_seed, course)
         if as_json:
             print_json({"exercise": exercise, "student": student, "files": [str(path) for path in written]})
         elif not written:

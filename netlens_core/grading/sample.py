@@ -21,6 +21,7 @@ from netlens_core.grading.exercise import CourseError, ExerciseSheet, read_yaml
 from netlens_core.grading.files import PRIVATE, make_private_folder, write_atomically
 from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.grading.templates import solved_notebook, template_notebook
+from netlens_core.progress import detail
 
 SECRET = "the secret of the sample course, which is no secret"
 
@@ -96,11 +97,10 @@ def build_sample_course(folder: Path, exercises: Sequence[str] | None = None) ->
         exercises = Course(source).sheet.exercises
     else:
         sheet = re.sub(r"(?m)^exercises:.*(\n(  |- ).*)*", f"exercises: [{', '.join(exercises)}]", sheet)
-    works = [
-        (student, slug, name, data)
-        for number, slug in enumerate(exercises)
-        for student, (name, data) in _class(source, slug, number).items()
-    ]
+    works = []
+    for number, slug in enumerate(exercises):
+        detail(slug)
+        works += [(student, slug, name, data) for student, (name, data) in _class(source, slug, number).items()]
     make_private_folder(marker.parent)
     write_atomically(marker, SECRET.encode(), PRIVATE)
     write_atomically(folder / "course.yaml", sheet.encode())

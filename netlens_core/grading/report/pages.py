@@ -10,6 +10,7 @@ from netlens_core.grading.report.names import page_names
 from netlens_core.grading.report.student import render_student
 from netlens_core.grading.report.work import GradedWork, exercises_of, students_of, titles_of
 from netlens_core.grading.store import write_atomically
+from netlens_core.progress import detail
 
 
 def write_reports(works: Sequence[GradedWork], course_title: str, folder: Path, maximum: Mapping[str, float]) -> Path:
@@ -24,7 +25,8 @@ def write_reports(works: Sequence[GradedWork], course_title: str, folder: Path, 
     titles = titles_of(works)
     most = {work.grade.exercise: work.grade.max_points for work in works} | dict(maximum)
     pages = page_names(students_of(works))
-    for student, page in pages.items():
+    for number, (student, page) in enumerate(pages.items(), 1):
+        detail(f"page {number} of {len(pages)}")
         theirs = {work.grade.exercise: work for work in works if work.student == student}
         in_order = [theirs[slug] for slug in slugs if slug in theirs]
         missing = {titles[slug]: most[slug] for slug in slugs if slug not in theirs}

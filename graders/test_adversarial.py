@@ -7,7 +7,7 @@ import pytest
 from netlens_core.grading.marking import check
 from netlens_core.measures.difference import added_correlation, amplified_difference
 from netlens_core.measures.distance import linf_distance
-from netlens_core.measures.similarity import perceptual_distance, structural_similarity
+from netlens_core.measures.similarity import structural_similarity
 
 # Each limit stands between reference and wrong solutions, by benchmarks/thresholds.py over twenty flowers.
 # A flower's own probability of daisy is 0.92 and more. Half of that is no answer; a tenth is an error without doubt.
@@ -78,7 +78,6 @@ def test_people_still_see_a_daisy(adversarial, flower, jury, same_size, expect, 
         figure("what you changed, 20 times as strong", amplified_difference(adversarial, flower, gain=20))
         expect("structural similarity", structural_similarity(adversarial, flower), **SIMILAR)
         expect("largest change of a pixel, in levels of 255", linf_distance(adversarial, flower), **NEAR)
-        expect.note("perceptual distance (LPIPS)", perceptual_distance(adversarial, flower))
     expect("jury networks that see a daisy", jury.votes(adversarial, "daisy"), **SEEN)
 
 

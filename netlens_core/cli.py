@@ -21,10 +21,13 @@ from netlens_core.commands.check import check
 from netlens_core.commands.collect import collect
 from netlens_core.commands.displays import progress, working
 from netlens_core.commands.export import export, gradescope_zip
+from netlens_core.commands.grade_news import tell_changes, tell_outdated, told_problems
 from netlens_core.commands.grading import (
     LeastLevel,
     Level,
     NoSandbox,
+    OnlyExercises,
+    OnlyStudents,
     Workers,
     cores,
     course_at,
@@ -116,8 +119,8 @@ app.command()(networks)
 @app.command()
 def grade(
     course: CourseFolder,
-    exercise: Annotated[str | None, typer.Option("--exercise", help="Only this exercise.")] = None,
-    student: Annotated[str | None, typer.Option("--student", help="Only this student.")] = None,
+    exercise: OnlyExercises = None,
+    student: OnlyStudents = None,
     workers: Workers = None,
     sandbox: LeastLevel = Level.full,
     no_sandbox: NoSandbox = False,
@@ -132,22 +135,20 @@ def grade(
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
     from netlens_core.grading.store import write_atomically
-    from netlens_core.grading.suggestions import did_you_mean
 
     level = usable_level(sandbox, no_sandbox)
     opened, times = Course(course), Times(workers or cores())
     with working_alone(opened, waiting=_told_to_wait):
-        with times.stage("preparing"), working("Preparing exercises"):
+        with times.stage("preparing"), working("Looking for what is new"):
             book = Gradebook(opened, level, exercise, student)
             pending = book.pending()
         told_damage(book, "graded again")
         misplaced = told_misplaced(opened, student)
-        if student and not book.entries and not misplaced:
-            students = opened.students()
-            meant = did_you_mean(student, students)
-            raise typer.BadParameter(f"{student!r} handed in nothing; students: {', '.join(students)}{meant}")
         with times.stage("grading"):
             failures = _grade_pending(book, pending, times)
+            book.remember()
+            if pending:
+                book.keep_changes()
         with times.stage("reports"), working("Writing reports"):
             # Pages show the whole class, also where only a part of it was graded now.
             whole = Gradebook(opened, level) if exercise or student else book
@@ -158,7 +159,8 @@ def grade(
         print_json(book.as_json())
     else:
         _print_class(book, page, times)
-    raise typer.Exit(FAILED if told_troubles(whole) or failures or misplaced else DONE)
+    wrong = [told_problems(book), told_troubles(whole), misplaced]
+    raise typer.Exit(FAILED if failures or any(wrong) else DONE)
 
 
 def _told_to_wait() -> None:
@@ -188,9 +190,9 @@ def _progress(total: int) -> Iterator[Callable[[Entry, Grade], None]]:
     with progress("Grading", total) as count:
 
         def told(entry: Entry, result: Grade) -> None:
-            count(f"{entry.work.label}: {_short(result)}")
+            count(f"{entry.label}: {_short(result)}")
             if not (watched() or quiet()):
-                said = f"{_safe(entry.work.label)}: {_short(result)} in {result.seconds:.1f} s"
+                said = f"{_safe(entry.label)}: {_short(result)} in {result.seconds:.1f} s"
                 err.print(Text(f"[{next(numbers)}/{total}] {said}"), soft_wrap=True)
 
         yield told
@@ -217,14 +219,16 @@ def _safe(text: str) -> str:
 def _print_class(book: Gradebook, page: Path, times: Times) -> None:
     from netlens_core.grading.tables import class_table
 
-    works = book.works()
     with speaking(book.course.catalog()):
+        works = book.works()
         out.print(class_table(works, book.maximum()))
     waiting = sum(check.status == "needs_manual_grade" for work in works for check in work.grade.checks)
     new = len(times.grades)
     known = len(works) - new
     out.print(times_table(times) if new else times.in_one_line())
     out.print(f"{len(works)} submissions: {new} graded now, {known} known from before. Sandbox: {book.sandbox}.")
+    tell_changes(book)
+    tell_outdated(book)
     if waiting:
         out.print(f"{waiting} {'check waits' if waiting == 1 else 'checks wait'} for a person.", style="yellow")
     out.print(Text(f"Report: {page}"), soft_wrap=True)
@@ -279,7 +283,9 @@ def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
         book = Gradebook(opened, sandbox.value)
         page = book.write_views()
     out.print(Text(f"Report: {page}"), soft_wrap=True)
-    raise typer.Exit(FAILED if told_troubles(book) else DONE)
+    tell_outdated(book)
+    wrong = [told_problems(book), told_troubles(book)]
+    raise typer.Exit(FAILED if any(wrong) else DONE)
 
 
 # -- for course maintainers ------------------------------------------------------------------------------

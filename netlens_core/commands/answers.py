@@ -13,7 +13,7 @@ from rich.text import Text
 
 from netlens_core import NetlensError
 from netlens_core.commands.displays import working
-from netlens_core.commands.grading import LeastLevel, Level, told_troubles
+from netlens_core.commands.grading import LeastLevel, Level, OnlyExercises, told_troubles
 from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json, said
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CourseFolder = Annotated[Path, typer.Argument(metavar="COURSE", help="The folder
 
 def answers(
     course: CourseFolder,
-    exercise: Annotated[str | None, typer.Option("--exercise", help="Only this exercise.")] = None,
+    exercise: OnlyExercises = None,
     blind: Annotated[
         bool, typer.Option("--blind", help="Pseudonyms instead of IDs, in an order of their own.")
     ] = False,

@@ -12,7 +12,15 @@ from rich.text import Text
 
 from netlens_core import NetlensError
 from netlens_core.commands.displays import working
-from netlens_core.commands.grading import LeastLevel, Level, course_at, told_troubles
+from netlens_core.commands.grade_news import tell_outdated, told_problems
+from netlens_core.commands.grading import (
+    LeastLevel,
+    Level,
+    OnlyExercises,
+    OnlyStudents,
+    course_at,
+    told_troubles,
+)
 from netlens_core.commands.shared import DONE, FAILED, err, out, said
 
 if TYPE_CHECKING:
@@ -70,8 +78,8 @@ def export(
         Path | None,
         typer.Option("--into", help="A folder, or the file where there is only one; default: COURSE/exports."),
     ] = None,
-    exercise: Annotated[str | None, typer.Option("--exercise", help="Only this exercise.")] = None,
-    student: Annotated[str | None, typer.Option("--student", help="Only this student.")] = None,
+    exercise: OnlyExercises = None,
+    student: OnlyStudents = None,
     template: Annotated[
         Path | None, typer.Option("--template", help="The sheet that Canvas or Moodle exported, to be filled in.")
     ] = None,
@@ -104,7 +112,7 @@ def export(
     from netlens_core.grading.gradebook import Gradebook
 
     names = _columns(column or [])
-    if to is Platform.moodle and exercise is None:
+    if to is Platform.moodle and len(exercise or []) != 1:
         raise NetlensError("a sheet of Moodle is about one assignment: say which exercise, --exercise SLUG")
     if template and to not in (Platform.canvas, Platform.moodle):
         raise NetlensError(f"--template is for canvas and moodle; {to.value} has no sheet to fill in")
@@ -122,10 +130,7 @@ def export(
     for note in exported.notes:
         err.print(Text(note, "yellow"), soft_wrap=True)
     if not works:
-        raise NetlensError(
-            f"{course} has no grades to export yet, or none by today's exercises and weights: "
-            f"run netlens grade {course}"
-        )
+        raise NetlensError(f"{course} has no grades to export yet: run netlens grade {course}")
     filled = {(work.student, work.grade.exercise) for work in works} if exported.filled is None else exported.filled
     if not filled:
         told = f"Nothing was filled in{f' of {template}' if template else ''}, so no file was written."
@@ -139,7 +144,9 @@ def export(
     reach = ", as far as they are in the sheet" if template else ""
     of_all = f" of {len(works)}" if len(filled) < len(works) else ""
     out.print(f"{len(filled)}{of_all} grades of {len({name for name, _ in filled})} students{reach}.")
-    raise typer.Exit(FAILED if told_troubles(book) or exported.left_out else DONE)
+    tell_outdated(book)
+    wrong = [told_problems(book), told_troubles(book), exported.left_out]
+    raise typer.Exit(FAILED if any(wrong) else DONE)
 
 
 def _known_columns(to: Platform, template: Path | None, students: Path | None, slugs: list[str]) -> list[str]:

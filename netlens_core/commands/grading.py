@@ -36,6 +36,12 @@ _MOST_TOLD = 20  # lines
 NoSandbox = Annotated[
     bool, typer.Option("--no-sandbox", help="Run the code without any sandbox: only for code that you trust.")
 ]
+OnlyExercises = Annotated[
+    list[str] | None, typer.Option("--exercise", help="Only this exercise; several: --exercise noise --exercise cam.")
+]
+OnlyStudents = Annotated[
+    list[str] | None, typer.Option("--student", help="Only this student; several: --student ada --student ben.")
+]
 
 
 def told_damage(book: Gradebook, advice: str) -> bool:
@@ -64,11 +70,11 @@ def told_troubles(book: Gradebook) -> bool:
     return damaged or bool(book.nbgrader.troubles)
 
 
-def told_misplaced(course: Course, student: str | None = None) -> bool:
+def told_misplaced(course: Course, students: list[str] | None = None) -> bool:
     """Tell what lies in submitted/ where no exercise takes it; whether there was anything."""
     from netlens_core.grading.course_folder import misplaced_work
 
-    found = misplaced_work(course.folder, course.sheet.exercises, student)
+    found = misplaced_work(course.folder, course.sheet.exercises, students or None)
     for told in found:
         err.print(Text.assemble(("Not graded: ", "bold yellow"), told), soft_wrap=True)
     return bool(found)

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ from netlens_core.grading.files import (
     write_atomically,
     write_once,
 )
-from netlens_core.grading.inputs import CourseNetworks, with_materials
+from netlens_core.grading.inputs import CourseNetworks, with_materials, with_recipes
 from netlens_core.grading.marks import Marks
 from netlens_core.grading.public_course import PublicCourse, shipped_course
 from netlens_core.grading.restoring import code_of
@@ -86,6 +86,13 @@ class Course(PublicCourse):
         """What people gave for written answers."""
         return Marks(self.hidden_folder)
 
+    def known_secret(self) -> str:
+        """The secret; empty where none was made yet."""
+        try:
+            return (self.hidden_folder / "secret").read_text().strip()
+        except FileNotFoundError:
+            return ""
+
     @cached_property
     def secret(self) -> str:
         """What hidden inputs derive from; made at the first use and never handed out."""
@@ -137,16 +144,29 @@ class Course(PublicCourse):
 
         `thresholds` stands in for those that were calibrated, while they are.
         """
-        return self._made(self.plain_exercise(slug, thresholds), ("course", "hidden"))
+        forged_with = self.forging_networks().fingerprint
+        return self.with_inputs(self.exercise_to_grade(slug, forged_with, self.secret, thresholds))
 
     def released_exercise(self, slug: str) -> Exercise:
         """As `exercise`, without hidden inputs: they are made when submissions are graded."""
-        return self._made(self.plain_exercise(slug), ("course",))
+        return self.with_inputs(self.plain_exercise(slug), ("course",))
 
-    def _made(self, exercise: Exercise, whose: tuple[str, ...]) -> Exercise:
+    def with_inputs(self, exercise: Exercise, whose: tuple[str, ...] = ("course", "hidden")) -> Exercise:
+        """An exercise with its hidden and course-wide inputs made, or read where they were made before."""
         cache = self.hidden_folder / "inputs"
         with activity(exercise.slug):
             return with_materials(exercise, self.sheet.seed, self.secret, self.forging_networks(), cache, whose)
+
+    def exercise_to_grade(
+        self, slug: str, forged_with: str, secret: str, thresholds: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Exercise:
+        """As `exercise`, its inputs not yet made: known by their recipes, which is enough to tell a grade's key.
+
+        Args:
+            forged_with: the fingerprints of the networks that noise is forged with.
+            secret: what hidden inputs derive from.
+        """
+        return with_recipes(self.plain_exercise(slug, thresholds), self.sheet.seed, secret, forged_with)
 
     def plain_exercise(self, slug: str, thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> Exercise:
         """As `exercise`, its inputs not yet made."""
@@ -209,17 +229,22 @@ class Course(PublicCourse):
 
     # -- what was handed in --------------------------------------------------------------------------
 
-    def handed_in(self, slug: str | None = None, student: str | None = None) -> Iterator[HandedIn]:
+    def handed_in(
+        self, slugs: Collection[str] | None = None, students: Collection[str] | None = None
+    ) -> Iterator[HandedIn]:
         """Every folder `submitted/<student>/<slug>/`, students in order, exercises as the course orders them.
 
         Links are passed over: a submission lies in the course folder itself.
+
+        Args:
+            slugs, students: only these; None for all.
         """
         for folder in self._student_folders():
-            if student not in (None, folder.name):
+            if students is not None and folder.name not in students:
                 continue
             for name in self.sheet.exercises:
                 place = folder / name
-                if slug in (None, name) and _is_folder(place):
+                if (slugs is None or name in slugs) and _is_folder(place):
                     yield HandedIn(folder.name, name, place)
 
     def students(self) -> list[str]:

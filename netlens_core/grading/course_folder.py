@@ -115,15 +115,15 @@ def solutions_of_no_exercise(folder: Path, shipped: Path) -> Iterator[tuple[str,
 # -- work in the wrong place -----------------------------------------------------------------------------
 
 
-def misplaced_work(folder: Path, exercises: Collection[str], student: str | None = None) -> list[str]:
+def misplaced_work(folder: Path, exercises: Collection[str], students: Collection[str] | None = None) -> list[str]:
     """What lies in submitted/ where no exercise takes it, in words: such work is not graded."""
     submitted = folder / "submitted"
     unknown: dict[str, list[str]] = {}
     loose: list[str] = []
     swapped: list[str] = []
-    told = _passed_over(submitted, exercises, student)
+    told = _passed_over(submitted, exercises, students)
     for place in folders(submitted):
-        if student not in (None, place.name) or not os.access(place, os.R_OK | os.X_OK):
+        if (students is not None and place.name not in students) or not os.access(place, os.R_OK | os.X_OK):
             continue
         wrong = [entry.name for entry in folders(place) if entry.name not in exercises]
         if place.name in exercises and wrong:
@@ -134,20 +134,20 @@ def misplaced_work(folder: Path, exercises: Collection[str], student: str | None
         if any(_is_submission(entry) for entry in place.iterdir()):
             loose.append(place.name)
     top = [entry.name for entry in submitted.iterdir() if _is_submission(entry)] if submitted.is_dir() else []
-    told += [_of_unknown(name, students, exercises) for name, students in sorted(unknown.items())]
+    told += [_of_unknown(name, theirs, exercises) for name, theirs in sorted(unknown.items())]
     told += [f"submitted/{name}/ is named like an exercise, not like a student" for name in swapped]
     if loose:
         told.append(f"{_count(loose, 'student')} with files beside the exercises' folders: {_named(loose)}")
-    if top and student is None:
+    if top and students is None:
         told.append(f"{_count(top, 'file')} in submitted/ itself: {_named(sorted(top))}")
     return told
 
 
-def _passed_over(submitted: Path, exercises: Collection[str], student: str | None) -> list[str]:
+def _passed_over(submitted: Path, exercises: Collection[str], students: Collection[str] | None) -> list[str]:
     """Folders of students whose work is never looked at for what they are, in words."""
     told = []
     for place in sorted(submitted.iterdir()) if submitted.is_dir() else []:
-        if student not in (None, place.name) or not place.is_dir():
+        if (students is not None and place.name not in students) or not place.is_dir():
             continue
         shown = f"submitted/{plain(place.name, 60)}"
         if not os.access(place, os.R_OK | os.X_OK):

@@ -10,14 +10,18 @@ import ast
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from netlens_core.grading.sheets import AnswerSpec, CourseError, ExerciseSheet, read_bytes, read_yaml
+from netlens_core.grading.source_code import digest_of, read_source
 from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.languages import ENGLISH, Catalog, speaking, translate
+
+_POINTS = re.compile(rb'"points": *[0-9.]+,?')  # in a template's cells: the grader says what a check is worth
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Exercise:
         checks: what is graded, in the order of the marking scheme.
         grader: file name -> source of the pytest file and its conftest.
         materials: input name -> its bytes, for inputs that do not depend on the student: PNG, or text for a category.
+        recipes: input name -> a digest of all that its bytes in `materials` are made from.
         thresholds: name -> arguments for `expect`, as calibrated for the course's target network.
         template: the code of the template that students start from (a percent file), for the course's target network.
         catalog: what netlens and the exercise say, in the course's language.
@@ -50,6 +55,7 @@ class Exercise:
     checks: tuple[CheckSpec, ...]
     grader: Mapping[str, bytes] = field(repr=False)
     materials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    recipes: Mapping[str, str] = field(default_factory=dict, repr=False)
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     catalog: Catalog = ENGLISH
     template: bytes = field(default=b"", repr=False)
@@ -75,17 +81,34 @@ class Exercise:
         return next(found, AnswerSpec())
 
     @property
-    def sha256(self) -> str:
-        """SHA-256 (hex) of all that determines a grade: sheet, limits, grader, inputs, translations, template."""
-        digest = hashlib.sha256(self.slug.encode())
+    def parts(self) -> dict[str, str]:
+        """Digests of all of it that determines a grade, by names that course staff know.
+
+        Inputs count by their recipes, so that nothing has to be drawn or forged to tell whether a grade is known.
+        """
+        sheet = self.sheet.model_dump(mode="json")
         # Without the answers' rubrics: people mark by them, and a better rubric is no reason to grade again.
-        digest.update(json.dumps(self.sheet.model_dump(mode="json", exclude={"answers"}), sort_keys=True).encode())
-        digest.update(json.dumps({k: dict(v) for k, v in self.thresholds.items()}, sort_keys=True).encode())
-        digest.update(self.catalog.as_bytes())
-        digest.update(self.template)
-        for name, data in sorted({**self.grader, **{f"input {k}": v for k, v in self.materials.items()}}.items()):
-            digest.update(f"\n{name} {len(data)}\n".encode() + data)
-        return digest.hexdigest()
+        del sheet["answers"]
+        inputs, limits = sheet.pop("inputs"), sheet.pop("limits")
+        made = {name: digest_of(data) for name, data in self.materials.items() if name not in self.recipes}
+        return {
+            **{f"graders/{name}": read_source(source).digest for name, source in sorted(self.grader.items())},
+            "exercise.yaml": _digest([sheet, bool(self.sheet.answers)]),
+            "inputs": _digest([inputs, dict(self.recipes), made]),
+            "limits": _digest(limits),
+            "thresholds": _digest({name: dict(values) for name, values in self.thresholds.items()}),
+            "template": digest_of(_POINTS.sub(b"", self.template)),
+        }
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of all that determines a grade: sheet, limits, grader, inputs' recipes, language, template."""
+        whole = [self.slug, self.parts, self.language]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(content: Any) -> str:
+    return digest_of(json.dumps(content, sort_keys=True).encode())
 
 
 @dataclass(frozen=True)

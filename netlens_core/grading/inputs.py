@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.sheets import InputSpec
+from netlens_core.grading.source_code import digest_of
 from netlens_core.own_inputs import derived_seed, drawn
 from netlens_core.progress import activity
 
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
 
 # What a grader finds under an input's name.
 Given: TypeAlias = "Tensor | Digits | str"
+
+
+def with_recipes(exercise: Exercise, course_seed: int, secret: str, forged_with: str) -> Exercise:
+    """The exercise with what its course-wide and hidden inputs are made from: nothing is drawn or forged.
+
+    Args:
+        forged_with: the fingerprints of the networks that noise is forged with.
+    """
+    recipes = {}
+    for name, spec in exercise.sheet.inputs.items():
+        if spec.whose != "student":
+            seed = _shared_seed(spec, name, exercise.slug, course_seed, secret)
+            recipes[name] = digest_of(f"{seed} {forged_with if spec.draw == 'noise' else ''}".encode())
+    return replace(exercise, recipes=recipes)
 
 
 def with_materials(

@@ -38,7 +38,11 @@ GradeFunction = Callable[..., Grade]
 
 @dataclass(frozen=True)
 class Work:
-    """One submission to grade. `load` reads it when its turn comes, so that a class never lies in memory at once."""
+    """One submission to grade. `load` reads it when its turn comes, so that a class never lies in memory at once.
+
+    `prepare` then gives the exercise with its inputs made. Where one of the two raises a NetlensError, the work is lost
+    to that, and the others go on.
+    """
 
     label: str
     sha256: str
@@ -47,6 +51,7 @@ class Work:
     networks: Networks
     seed: int
     sandbox: str
+    prepare: Callable[[Exercise], Exercise] = lambda exercise: exercise
 
 
 def usable_cores() -> int:
@@ -98,7 +103,13 @@ def _one_pool(
             while batch or running:
                 while batch and len(running) < workers:
                     one = batch[0]  # stays there until the pool has it: the pool may just be breaking
-                    running[executor.submit(_guarded, grade, bool(one.first), *_arguments(one.work))] = one
+                    try:
+                        arguments = _arguments(one.work)
+                    except NetlensError as error:
+                        batch.popleft()
+                        yield one.work, _lost(one.work, str(error))
+                        continue
+                    running[executor.submit(_guarded, grade, bool(one.first), *arguments)] = one
                     batch.popleft()
                     since[one.label] = time.monotonic()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -129,10 +140,13 @@ def _with_tries(graded: Grade, one: _Try) -> Grade:
     return graded.model_copy(update={"tries": (one.first, then)})
 
 
+def _lost(work: Work, fault: str) -> Grade:
+    return lost(fault, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+
+
 def _given_up(one: _Try) -> Grade:
-    work = one.work
     fault = _DIED if one.first == _DIED else f"{one.first} Tried again, {_DIED}"
-    graded = lost(fault, work.sha256, work.exercise, work.networks, work.seed, work.sandbox)
+    graded = _lost(one.work, fault)
     return graded.model_copy(update={"tries": (one.first, _DIED)})
 
 
@@ -144,7 +158,7 @@ def _under_way(since: dict[str, float]) -> str:
 
 def _arguments(work: Work) -> tuple[Any, ...]:
     data, name = work.load()
-    return data, work.exercise, work.networks, work.seed, name, work.sandbox
+    return data, work.prepare(work.exercise), work.networks, work.seed, name, work.sandbox
 
 
 def _guarded(

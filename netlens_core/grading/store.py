@@ -17,67 +17,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import Field
 
-import netlens_core
 from netlens_core.grading.files import PRIVATE, move_aside, read_regular_file, write_atomically
 from netlens_core.grading.grade import Grade
-
-_LIBRARIES = ("torch", "torchvision", "timm", "torchmetrics", "numpy", "scipy", "pillow", "ipython", "pytest")
-_VIEWS_ONLY = (
-    "__main__.py",
-    "cli.py",
-    "progress.py",
-    "commands/",
-    "methods/",
-    "grading/report/",
-    "grading/tables.py",
-    "grading/doctor.py",
-    "grading/sample.py",
-    "grading/answers.py",
-    "grading/marks.py",
-    "grading/nbgrader/",
-    "grading/exports/",
-    "grading/spreadsheets.py",
-    "grading/students.py",
-)
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """SHA-256 (hex) of the code and the libraries that a grade depends on: another digest, another key."""
-    root = Path(netlens_core.__file__).parent
-    digest = hashlib.sha256(netlens_core.__version__.encode())
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith((*_VIEWS_ONLY, "_course/")):
-            digest.update(f"\n{name}\n".encode() + path.read_bytes())
-    for library in _LIBRARIES:
-        with contextlib.suppress(PackageNotFoundError):
-            digest.update(f"\n{library} {version(library)}".encode())
-    # Told for information in grades where it can be had, so grades with and without it are different ones.
-    digest.update(f"\nLPIPS {_lpips_weights()}".encode())
-    return digest.hexdigest()
-
-
-def _lpips_weights() -> bool:
-    """As `measures.similarity.perceptual_distance_available`, without importing torch."""
-    folder = Path(os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch") / "hub" / "checkpoints"
-    return any(folder.glob("squeezenet1_1-*.pth"))
-
-
-def grade_key(
-    submission_sha256: str, exercise_sha256: str, networks: Mapping[str, str], seed: int, sandbox: str
-) -> str:
-    """The name of a grade in the store: SHA-256 (hex) of everything that determines it."""
-    parts = [submission_sha256, exercise_sha256, dict(networks), seed, sandbox, code_digest()]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class DamagedError(OSError):
@@ -128,7 +74,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            kept = _KeptGrade.model_validate_json(_unsealed(self._bytes(path)))
+            kept = _kept_grade(self._bytes(path))
         except (OSError, ValueError) as error:
             self._note(path, _reason(error))
             return None
@@ -295,6 +241,17 @@ class Store:
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
+
+
+def _kept_grade(data: bytes) -> _KeptGrade:
+    """A grade from its file. Raises ValueError or OSError where it is damaged."""
+    try:
+        return _KeptGrade.model_validate_json(_unsealed(data))
+    except DamagedError:
+        # Versions before this one sealed nothing; what has a seal is no plain grade.
+        with contextlib.suppress(ValueError):
+            return _KeptGrade(**dict(Grade.model_validate_json(data)))
+        raise
 
 
 def _sha256(data: bytes) -> str:

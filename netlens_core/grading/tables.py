@@ -74,21 +74,22 @@ def _grade_cells(work: GradedWork | None, most: float | None) -> tuple[Text, Tex
     grade = work.grade
     earned = f"{points(grade.points)}/{points(grade.max_points if most is None else most)}"
     status = Text(grade_word(grade.status).split(":")[0].lower(), "" if grade.status == "graded" else "red")
-    return Text(earned), status, _note(grade, work.late_penalty)
+    return Text(earned), status, _note(work)
 
 
-def _note(grade: Grade, late_penalty: float) -> Text:
+def _note(work: GradedWork) -> Text:
+    grade = work.grade
     faults = sum(bool(check.fault) for check in grade.checks)
     waiting = sum(check.status == "needs_manual_grade" and not check.fault for check in grade.checks)
-    notes = []
+    notes = [_line(translate("outdated: {reasons}", reasons=work.outdated), 300, "yellow")] if work.outdated else []
     if faults:
         said = ngettext("the grader failed at {count} check", "the grader failed at {count} checks", faults)
         notes.append(Text(said, "red"))
     if waiting:
         said = ngettext("{count} check waits for a person", "{count} checks wait for a person", waiting)
         notes.append(Text(said, "magenta"))
-    if late_penalty:
-        notes.append(Text(late_words(late_penalty), "yellow"))
+    if work.late_penalty:
+        notes.append(Text(late_words(work.late_penalty), "yellow"))
     if grade.marked_before_it_changed:
         notes.append(Text(translate("an answer changed since it was marked"), "magenta"))
     if grade.status != "graded" and grade.message:

@@ -18,8 +18,9 @@ from typing import Any
 from netlens_core.grading.course import Course
 from netlens_core.grading.exercise import CourseError, Exercise, Networks
 from netlens_core.grading.grade import Grade
+from netlens_core.grading.grade_key import grade_key
 from netlens_core.grading.pool import Work, grade_all
-from netlens_core.grading.store import Store, grade_key
+from netlens_core.grading.store import Store
 from netlens_core.grading.templates import about_network, solved_notebook, template_notebook
 
 REFERENCE, TEMPLATE = "reference", "template"
@@ -142,7 +143,7 @@ def run_all(
 
 
 def _key(work: Work) -> str:
-    return grade_key(work.sha256, work.exercise.sha256, work.networks.fingerprints, work.seed, work.sandbox)
+    return grade_key(work.sha256, work.exercise, work.networks.fingerprints, work.seed, work.sandbox)
 
 
 def _without_pictures(grade: Grade) -> Grade:

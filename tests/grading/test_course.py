@@ -69,7 +69,7 @@ def test_submissions_come_in_order_and_links_are_passed_over(folder):
     (folder / "submitted" / ".DS_Store").write_text("")
     found = [(entry.student, entry.slug) for entry in Course(folder).handed_in()]
     assert found == [("ada", "noise"), ("ada", "adversarial"), ("zoe", "noise")]
-    assert [entry.slug for entry in Course(folder).handed_in(student="ada", slug="noise")] == ["noise"]
+    assert [entry.slug for entry in Course(folder).handed_in(students=["ada"], slugs=["noise"])] == ["noise"]
 
 
 def test_the_secret_is_made_once_and_for_its_owner_only(folder):

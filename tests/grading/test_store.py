@@ -15,7 +15,7 @@ import pytest
 from netlens_core.grading import files
 from netlens_core.grading.files import make_private_folder, write_atomically, write_once
 from netlens_core.grading.grade import Check, FigureNote, Grade
-from netlens_core.grading.store import Store, grade_key
+from netlens_core.grading.store import Store
 
 FIGURE = "f" * 32 + ".png"
 
@@ -102,20 +102,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_each_thing_that_determines_a_grade_changes_its_key():
-    base = ("s", "e", {"lite0": "f"}, 1, "full")
-    others = [
-        ("x", "e", {"lite0": "f"}, 1, "full"),
-        ("s", "x", {"lite0": "f"}, 1, "full"),
-        ("s", "e", {"lite0": "x"}, 1, "full"),
-        ("s", "e", {"lite0": "f"}, 2, "full"),
-        ("s", "e", {"lite0": "f"}, 1, "none"),
-    ]
-    keys = {grade_key(*parts) for parts in [base, *others]}
-    assert len(keys) == 6
-    assert grade_key(*base) in keys
 
 
 # -- damage ----------------------------------------------------------------------------------------------

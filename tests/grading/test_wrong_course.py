@@ -263,6 +263,6 @@ def test_work_in_the_wrong_place_is_told_with_counts(folder):
         "1 student with files beside the exercises' folders: ben",
         "1 file in submitted/ itself: noise_dana.zip",
     ]
-    assert len(misplaced_work(folder, ["noise", "gan"], "ada")) == 1
+    assert len(misplaced_work(folder, ["noise", "gan"], ["ada"])) == 1
     shutil.rmtree(folder / "submitted")
     assert misplaced_work(folder, ["noise"]) == []

@@ -32,18 +32,21 @@ Node = dict[str, Any]
 Picture = Callable[[str], bytes]
 
 
-def autograded_notebook(executed: bytes, grade: Grade, handed_out: HandedOut, picture: Picture) -> bytes:
+def autograded_notebook(
+    executed: bytes, grade: Grade, handed_out: HandedOut, picture: Picture, outdated: str = ""
+) -> bytes:
     """The notebook (nbformat 4.5) of a submission. Equal arguments give equal bytes.
 
     Args:
         executed: the notebook as the sandbox ran it, from the store; empty where it never ran.
         grade: as netlens made it, unmarked.
         picture: a figure's name -> its PNG; may raise OSError where it is lost.
+        outdated: why the grade is not the one that grading would give now; else empty.
     """
     cells = list(_merged(_executed_cells(executed), handed_out.notebook))
     checks = {check.name: check for check in grade.checks}
     shown: list[Node] = []
-    if said := heading(grade):
+    if said := heading(grade, outdated):
         shown.append({"cell_type": "markdown", "metadata": {}, "source": said})
     for cell in cells:
         shown.append(cell)

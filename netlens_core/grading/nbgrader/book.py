@@ -77,9 +77,15 @@ class Book:
         return self.database.tried(once, book.db.rollback)
 
     def write(
-        self, graded: Sequence[tuple[str, Grade]], marks: Mapping[Place, Mark], known: Mapping[Place, Left]
+        self,
+        graded: Sequence[tuple[str, Grade]],
+        marks: Mapping[Place, Mark],
+        known: Mapping[Place, Left],
+        outdated: Mapping[tuple[str, str], str] | None = None,
     ) -> Written:
         """Write the grades of students (unmarked, as netlens made them) with the marks that people gave.
+
+        `outdated` has, by student and exercise, why a grade is not the one that grading would give now.
 
         `known` is what stood in the gradebook when `marks` were read; what a person entered since stays. Writing the
         same again changes nothing. Raises DatabaseError, and CourseError where an exercise lost a cell that a person
@@ -97,7 +103,7 @@ class Book:
                 )
         with self.database.opened() as book:
             for slug, works in by_slug.items():
-                self._write_exercise(book, slug, works, _Entered(marks, known), written)
+                self._write_exercise(book, slug, works, _Entered(marks, known, outdated or {}), written)
             written.state = file_state(self.database.path)
             standing = self._standing(book)
             written.newer = any(
@@ -150,10 +156,11 @@ def stands(rows: WorkRows, check: str, handed_out: HandedOut) -> Stands:
 
 @dataclass(frozen=True)
 class _Entered:
-    """People's marks, and what they had entered in the gradebook when these were read."""
+    """People's marks, what they had entered in the gradebook when these were read, and which grades are outdated."""
 
     marks: Mapping[Place, Mark]
     known: Mapping[Place, Left]
+    outdated: Mapping[tuple[str, str], str]
 
     def values(self, place: Place, row: str) -> Values:
         """What a person had entered in a row of the gradebook; nothing in a row that was made anew."""
@@ -170,6 +177,7 @@ class _Work:
         places = {name: (student, grade.exercise, name) for name in self._checks}
         self._marks = {name: entered.marks.get(place) for name, place in places.items()}
         self._known = {name: entered.values(place, rows.grades[name].id) for name, place in places.items()}
+        self._outdated = entered.outdated.get((student, grade.exercise), "")
         self._newer = {name for name, known in self._known.items() if values(self._stands(name)) != known}
 
     def _stands(self, check: str) -> Stands:
@@ -211,7 +219,8 @@ class _Work:
 
         for cell, row in self.rows.comments.items():
             tests = self._handed_out.tested.get(cell, [])
-            wanted = {"auto_comment": comment_on(self._checks[name] for name in tests if name in self._checks) or None}
+            told = comment_on((self._checks[name] for name in tests if name in self._checks), self._outdated)
+            wanted = {"auto_comment": told or None}
             check = self._handed_out.commented.get(cell)
             if check in self._checks and check not in self._newer:
                 score, _, comment = values_of(self._marks[check])

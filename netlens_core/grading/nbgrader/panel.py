@@ -86,9 +86,15 @@ def _html(text: str, limit: int = 2000) -> str:
 # -- as Markdown -------------------------------------------------------------------------------------------
 
 
-def comment_on(checks: Iterable[Check]) -> str:
-    """What checks say, as a Markdown list; empty where all is said by the points."""
-    return "\n".join(f"- {_line(check)}" for check in checks if check.status != "needs_manual_grade" or check.message)
+def comment_on(checks: Iterable[Check], outdated: str = "") -> str:
+    """What checks say, as a Markdown list; empty where all is said by the points.
+
+    `outdated` tells why their grade is not the one that grading would give now.
+    """
+    lines = [f"- {_line(check)}" for check in checks if check.status != "needs_manual_grade" or check.message]
+    if lines and outdated:
+        lines.insert(0, f"- {in_markdown(outdated_words(outdated))}")
+    return "\n".join(lines)
 
 
 def _line(check: Check) -> str:
@@ -98,14 +104,23 @@ def _line(check: Check) -> str:
     return in_markdown("; ".join(said), 3000)
 
 
-def heading(grade: Grade) -> str:
-    """What is to be said of a submission as a whole, as Markdown; empty where there is nothing."""
-    said = [grade.message] if grade.message else []
+def heading(grade: Grade, outdated: str = "") -> str:
+    """What is to be said of a submission as a whole, as Markdown; empty where there is nothing.
+
+    `outdated` tells why the grade is not the one that grading would give now.
+    """
+    said = [outdated_words(outdated)] if outdated else []
+    said += [grade.message] if grade.message else []
     said += list(grade.notes[:20])
     if not said and grade.status == "graded":
         return ""
     lines = [f"**{in_markdown(grade_word(grade.status))}**", *(f"- {in_markdown(text)}" for text in said)]
     return "\n".join([lines[0], "", *lines[1:]])
+
+
+def outdated_words(reasons: str) -> str:
+    """That a grade is not the one that grading would give now."""
+    return translate("This grade is outdated: {reasons}.", reasons=reasons)
 
 
 def in_markdown(text: str, limit: int = 2000) -> str:

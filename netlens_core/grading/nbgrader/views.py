@@ -33,11 +33,12 @@ SERVER = ["server"]  # of what is remembered of the database: whether a server's
 
 @dataclass(frozen=True)
 class Graded:
-    """A student's grade as netlens made it, unmarked, and the key under which it lies in the store."""
+    """A student's grade as netlens made it, unmarked; its key in the store; and why it is outdated, if it is."""
 
     student: str
     key: str
     grade: Grade
+    outdated: str = ""
 
 
 class NbgraderViews:
@@ -149,8 +150,9 @@ class NbgraderViews:
 
     def _write_gradebook(self, graded: Sequence[Graded], marks: Mapping[Place, Mark]) -> None:
         works = [(work.student, work.grade) for work in graded]
+        outdated = {(work.student, work.grade.exercise): work.outdated for work in graded if work.outdated}
         with speaking(self._course.catalog()):
-            written = self._book().write(works, marks, self._memory.left)
+            written = self._book().write(works, marks, self._memory.left, outdated)
         self.troubles += written.problems
         self._memory.left |= written.left
         server = self._book().database.path is None
@@ -181,6 +183,7 @@ class NbgraderViews:
                     work.grade,
                     self._book().handed_out[slug],
                     store.picture,
+                    work.outdated,
                 )
             if store.damage(work.key):  # graded again the next time; until then, what lies there is better
                 continue
@@ -240,7 +243,9 @@ class NbgraderViews:
         release = self._course.folder / "release" / slug
         # What failed by a fault of ours has the same key when it is graded again.
         checks = [[check.name, check.status, check.points] for check in work.grade.checks]
-        return _hashed(work.key, checks, timestamp_text(handed_in), file_state(release / f"{slug}.ipynb"), _code())
+        return _hashed(
+            work.key, work.outdated, checks, timestamp_text(handed_in), file_state(release / f"{slug}.ipynb"), _code()
+        )
 
 
 def _by_work(graded: Iterable[Graded]) -> dict[tuple[str, str], Grade]:

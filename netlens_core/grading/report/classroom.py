@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from netlens_core.grading.changes import Change
 from netlens_core.grading.grade import Check, CheckStatus, Grade
 from netlens_core.grading.report.names import anchor, page_names
 from netlens_core.grading.report.pictures import Picture, read_png, thumbnail
@@ -19,12 +20,13 @@ FEWEST_FOR_A_MEAN = 3
 
 @dataclass(frozen=True)
 class Place:
-    """A student's work with the address of its section on their page."""
+    """A student's work with the address of its section on their page, and why its grade is outdated."""
 
     student: str
     grade: Grade
     address: str
     late_penalty: float = 0.0
+    outdated: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,14 @@ def render_class(
     course_title: str,
     maximum: Mapping[str, float],
     pages: Mapping[str, str] | None = None,
+    changes: Sequence[Change] = (),
 ) -> str:
     """The class's page, as HTML.
 
     Args:
         maximum: exercise -> its points, in the course's order.
         pages: student -> file name of their page; by default what `page_names` gives.
+        changes: the points that the last run changed.
     """
     students = students_of(works)
     slugs = exercises_of(works, maximum)
@@ -111,7 +115,11 @@ def render_class(
     named = page_names(students) if pages is None else pages
     places = {
         (work.student, work.grade.exercise): Place(
-            work.student, work.grade, f"{named[work.student]}#{anchor(work.grade.exercise)}", work.late_penalty
+            work.student,
+            work.grade,
+            f"{named[work.student]}#{anchor(work.grade.exercise)}",
+            work.late_penalty,
+            work.outdated,
         )
         for work in works
     }
@@ -126,6 +134,8 @@ def render_class(
         most_points=sum(most.values()),
         submissions=len(ordered),
         unran=[place for place in ordered if place.grade.status != "graded"],
+        outdated=[place for place in ordered if place.outdated],
+        changes=[(change, places.get((change.student, change.exercise))) for change in changes],
         mended=[place for place in ordered if place.grade.notes],
         waiting=_answers(ordered, titles, _waits),
         marked=_answers(ordered, titles, lambda check: check.mark is not None),

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from netlens_core.grading.changes import in_words
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report import numbers, words
 from netlens_core.languages import ngettext, spoken, translate
@@ -66,6 +67,7 @@ def _environment() -> Environment:
         ngettext=_counted,
         grade_word=words.grade_word,
         late_words=words.late_words,
+        in_words=in_words,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
     return environment

@@ -44,6 +44,7 @@ class ShownGrade:
     waiting: float
     checks: list[ShownCheck]
     late_penalty: float
+    outdated: str
 
 
 def render_student(
@@ -100,6 +101,7 @@ def _shown(work: GradedWork, album: _Album) -> ShownGrade:
             for check in grade.checks
         ],
         late_penalty=work.late_penalty,
+        outdated=work.outdated,
     )
 
 

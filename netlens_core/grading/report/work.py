@@ -16,6 +16,7 @@ class GradedWork:
         picture: name of a figure -> its PNG bytes; may raise OSError, KeyError or ValueError where it is lost.
         seconds: how long grading took; pages leave it out, so that grading again gives the same page.
         late_penalty: points that lateness costs; told, not taken off.
+        outdated: why the grade is not the one that grading would give now, in words; else empty.
     """
 
     student: str
@@ -23,6 +24,7 @@ class GradedWork:
     picture: Callable[[str], bytes] = field(repr=False)
     seconds: float = 0.0
     late_penalty: float = 0.0
+    outdated: str = ""
 
 
 def students_of(works: Iterable[GradedWork]) -> list[str]:

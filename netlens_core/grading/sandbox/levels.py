@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -43,14 +42,26 @@ except OSError as error:
         os._exit(0)
 sys.exit("what all submissions see can be changed")
 """
-# The user that the reduced sandbox becomes starts this Python.
+# The user that the reduced sandbox becomes starts this Python, and locks itself in.
 _REDUCED_TRIAL = """
-import json, os, sys
-from inside import confine as c
-c.open_closed_folders(json.loads(sys.argv[1]))
-c.become_user(int(sys.argv[2]))
-os.execv(sys.executable, [sys.executable, "-c", ""])
+import json, os, socket, sys
+from inside import confine, syscalls
+if os.getuid() == 0:
+    confine.open_closed_folders(json.loads(sys.argv[1]))
+    confine.become_user(int(sys.argv[2]))
+    if os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", ""]):
+        os._exit(3)
+confine.drop_capabilities()
+syscalls.restrict_system_calls(False, confine.landlock([], [], [], []))
+for forbidden in (lambda: os.listdir("/"), lambda: socket.socket(socket.AF_UNIX)):
+    try:
+        forbidden()
+    except PermissionError:
+        continue
+    sys.exit("files and sockets stay open")
+os._exit(0)
 """
+_OTHERS_PYTHON = 3  # exit status: another user cannot start it
 
 
 @lru_cache(maxsize=1)
@@ -102,13 +113,17 @@ def _no_full() -> str:
 
 def _no_reduced() -> str:
     """Why the reduced sandbox does not work here; "" where it does."""
-    if os.getuid() != 0:
-        return ""
-    closed = json.dumps(closed_folders(interpreter_paths()))
+    closed = json.dumps(closed_folders(interpreter_paths()) if os.getuid() == 0 else {})
     command = [sys.executable, "-s", "-P", "-c", _REDUCED_TRIAL, closed, str(SANDBOX_UID)]
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        if _tried(command, {"PYTHONPATH": str(Path(__file__).parent)}).returncode == 0:
-            return ""
+    try:
+        tried = _tried(command, {"PYTHONPATH": str(Path(__file__).parent)})
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"Landlock and the system call filter could not be tried ({error})"
+    if tried.returncode == 0:
+        return ""
+    if tried.returncode != _OTHERS_PYTHON:
+        said = " ".join(tried.stderr.split()[-30:])
+        return f"Landlock or the system call filter does not work here; it said: {said}"
     return (
         f"no other user can read this Python ({Path(sys.executable).resolve()}), which locking submissions in without "
         "namespaces needs: use a Python outside of root's home, or do not work as root"

@@ -28,7 +28,7 @@ from netlens_core.grading.sandbox.levels import (
     interpreter_paths,
 )
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
-from netlens_core.grading.scratch import owned_folder, temporary_files
+from netlens_core.grading.scratch import owned_folder, remove_folder, temporary_files
 
 KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
@@ -117,7 +117,8 @@ class WarmProcess:
             target = home / "kit" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        (home / "home").mkdir()
+        for name in ("home", "submissions"):
+            (home / name).mkdir()
         for path in [home, *home.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         self._give(home / "home")
@@ -180,14 +181,14 @@ class WarmProcess:
         """Where the next child works: a memory disk of its own, or a fresh folder where there is none."""
         if self._home is None:
             return "/box"
-        work = Path(tempfile.mkdtemp(prefix="work-", dir=self._home / "home"))
+        work = Path(tempfile.mkdtemp(prefix="work-", dir=self._home / "submissions"))
         self._give(work)
         return str(work)
 
     def discard(self, work: str) -> None:
         """Remove a child's work folder."""
         if self._home is not None:
-            shutil.rmtree(work, ignore_errors=True)
+            remove_folder(work)
 
     def close(self) -> None:
         """End the process and everything below it."""
@@ -203,7 +204,7 @@ class WarmProcess:
             self.group.remove()
         self._said.close()
         if self._home is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
+            remove_folder(self._home)
         if self._lock is not None:
             self._lock.close()
 

@@ -161,6 +161,7 @@ def drop_capabilities() -> None:
 
 
 # -- Landlock: system calls 444 to 446 on every architecture ---------------------------------------------
+# What it has no right for (metadata, locks, signals by file) is up to the system call filter: see syscalls.py.
 
 _FS_ALL = 0xFFFF
 _FS_READ = 0b1101  # execute, read file, read folder
@@ -175,8 +176,11 @@ def landlock_version() -> int:
     return int(libc.syscall(444, None, ctypes.c_size_t(0), 1))
 
 
-def landlock(read: Iterable[str], listed: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> None:
-    """Deny every file but these, all TCP, and, where the kernel can, signals and sockets that leave this domain."""
+def landlock(read: Iterable[str], listed: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> int:
+    """Deny every file but these, all TCP, and, where the kernel can, signals and sockets that leave this domain.
+
+    Returns the version of the interface, which tells what Landlock has a say over.
+    """
     version = checked(landlock_version(), "landlock")
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("QQQ", rights, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
@@ -189,3 +193,4 @@ def landlock(read: Iterable[str], listed: Iterable[str], write: Iterable[str], d
             os.close(place)
     checked(libc.syscall(446, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)
+    return version

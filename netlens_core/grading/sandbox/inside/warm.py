@@ -206,8 +206,9 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     confine.drop_capabilities()
     confine.die_with_parent()
     readable = [*config["readable"], *(["/proc"] if full else [])]
-    confine.landlock(readable, config["listed"], [work, *(["/tmp", "/dev/shm"] if full else [])], DEVICES)
-    syscalls.restrict_system_calls(full, confine.landlock_version())
+    writable = [work, *(["/tmp", "/dev/shm"] if full else [])]
+    version = confine.landlock(readable, config["listed"], writable, DEVICES)
+    syscalls.restrict_system_calls(full, version)
     if not full:
         copying.copy_without_metadata()
 

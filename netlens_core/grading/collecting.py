@@ -29,6 +29,7 @@ from netlens_core.own_inputs import InputsError, student_id
 NAME_IT = "rename it as the platform would, or say with --pattern how files are named"
 MADE = "ID made from the name"  # so begins the note that says it
 Status = Literal["new", "newer", "forced", "unchanged", "kept", "refused"]
+_MOST_ZIPS_INSIDE = 50
 _ZIP_CLOCK = 2.0  # seconds; zips tell time no finer
 
 
@@ -107,7 +108,16 @@ def collect(
         download = open_download(place, held)
         naming = compiled(pattern) if pattern else None
         entries, notes = _named(download.entries, roster, slug, code_page, naming)
-        handed, others, refused = _all_handed(entries, slug, naming, held, place)
+        handed, others = _whose(entries, slug, naming)
+        refused = list(download.refused)
+        zips = [entry for entry in others if ending_of(entry.path.name) == ".zip" and not naming]
+        for zip_entry in zips[:_MOST_ZIPS_INSIDE]:
+            others.remove(zip_entry)
+            inside = _inside(zip_entry, roster, slug, code_page, held, place)
+            handed += inside.handed
+            others += inside.others
+            refused += inside.refused
+            notes += inside.notes
         if not handed and naming:
             there = _listed(str(entry.path) for entry in entries)
             raise CourseError(
@@ -126,33 +136,36 @@ def collect(
         who = identities(by_person, roster, slug, into)
         works = [_taken(who[key], files, slug, into, roster, force, dry_run) for key, files in by_person.items()]
     reason = "its name does not fit --pattern" if naming else f"no platform names a file so: {NAME_IT}"
-    told = [*download.refused, *refused, *((entry.shown, reason) for entry in others)]
+    told = [*refused, *((entry.shown, reason) for entry in others)]
     return Collection(sorted(works, key=lambda work: (work.student, work.person)), told, notes)
 
 
-def _all_handed(
-    entries: list[Entry], slug: str, naming: Pattern | None, held: ExitStack, place: Path
-) -> tuple[list[Handed], list[Entry], list[tuple[str, str]]]:
-    """What is somebody's, also in zips within the download; files that are nobody's; files that cannot be taken."""
-    handed, others = _whose(entries, slug, naming)
-    refused: list[tuple[str, str]] = []
-    left: list[Entry] = []
-    for entry in others:
-        if ending_of(entry.path.name) != ".zip" or naming:
-            left.append(entry)
-            continue
-        try:
-            inside = open_zip_inside(entry, held, place)
-        except Unreadable as error:
-            refused.append((entry.shown, str(error)))
-            continue
-        found, rest = _whose(inside.entries, slug, naming)
-        # A student's own zip may hold a folder called as the exercise; whose it is, that does not tell.
-        found, unsure = [h for h in found if h.platform != "nbgrader"], [h for h in found if h.platform == "nbgrader"]
-        handed += found
-        left += [*rest, *(one.entry for one in unsure)] if found else [entry]
-        refused += inside.refused
-    return handed, left, refused
+@dataclass(frozen=True)
+class _Inside:
+    """What a zip within a download holds: somebody's files, nobody's, what cannot be taken, what is to be known."""
+
+    handed: list[Handed] = field(default_factory=list)
+    others: list[Entry] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _inside(
+    zip_entry: Entry, roster: Roster | None, slug: str, code_page: str | None, held: ExitStack, place: Path
+) -> _Inside:
+    """The files of a zip within a download; the zip itself is nobody's where none of them is somebody's.
+
+    A student's own zip may hold a folder called as the exercise; whose it is, that does not tell.
+    """
+    try:
+        inside = open_zip_inside(zip_entry, held, place)
+    except Unreadable as error:
+        return _Inside(refused=[(zip_entry.shown, str(error))])
+    entries, notes = _named(inside.entries, roster, slug, code_page, None)
+    handed, others = who_handed_in(entries, slug)
+    found = [one for one in handed if one.platform != "nbgrader"]
+    unsure = [one.entry for one in handed if one.platform == "nbgrader"]
+    return _Inside(found, [*others, *unsure], inside.refused, notes) if found else _Inside(others=[zip_entry])
 
 
 def _whose(entries: list[Entry], slug: str, naming: Pattern | None) -> tuple[list[Handed], list[Entry]]:

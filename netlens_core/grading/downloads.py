@@ -93,7 +93,7 @@ def open_zip_inside(zip_entry: Entry, held: ExitStack, place: Path) -> Download:
     found = Download(place, [], [])
     if zip_entry.opened is None:
         raise Unreadable("it cannot be opened")
-    copy = tempfile.SpooledTemporaryFile(max_size=MAX_FILE)  # noqa: SIM115 (closed with `held`)
+    copy = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 (closed with `held`)
     held.callback(copy.close)
     try:
         with zip_entry.opened() as stream:

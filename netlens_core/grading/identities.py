@@ -36,9 +36,13 @@ def split_names(handed: Sequence[Handed], roster: Roster | None, likely_titles: 
     Args:
         likely_titles: what the exercise is called.
     """
-    titles = _titles(handed, {letters(title) for title in likely_titles})
+    likely = {letters(title) for title in likely_titles}
+    zips = {one.entry.below for one in handed}
+    titles = {place: _titles([one for one in handed if one.entry.below == place], likely) for place in zips}
     return [
-        _split(one, roster, titles if one.platform == "Blackboard" else set()) if one.person.readings else one
+        _split(one, roster, titles[one.entry.below] if one.platform == "Blackboard" else set())
+        if one.person.readings
+        else one
         for one in handed
     ]
 
@@ -117,7 +121,7 @@ def _number_namesakes(found: dict[tuple[str, ...], Identity], slug: str, there: 
         same = [
             path.name
             for folded, path in there.items()
-            if re.fullmatch(rf"{re.escape(name.casefold())}_\d+", folded) and not (path / slug).exists()
+            if re.fullmatch(rf"{re.escape(name.casefold())}_[\d-]+", folded) and not (path / slug).exists()
         ]
         if several and name.casefold() in there:
             same.insert(0, there[name.casefold()].name)

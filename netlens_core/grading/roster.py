@@ -20,6 +20,7 @@ _IDS = (
     *("id number", *(name for name in headings.NUMBER if not name.startswith("sis "))),
     *("sis login id", "sis user id", "student id", "student_id", *headings.LOGIN, "sid", "id", *headings.EMAIL),
 )
+_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 _NUMBERS = ("user id", *headings.PARTICIPANT)  # the platform's own
 
 
@@ -128,12 +129,15 @@ def _keys_of(person: Person) -> Iterator[str]:
 
 
 def _forms(name: str) -> set[str]:
-    """A name as platforms write it: first name first, and last name first, letters only."""
+    """A name as platforms write it: first name first, and last name first, letters only; ü also as ue."""
+    spelled = name.casefold().translate(_SPELLED_OUT)
     if "," in name:
         last, _, first = name.partition(",")
-        return {letters(last + first), letters(first + last)}
-    words = name.split()
-    return {letters(name), letters("".join([*words[-1:], *words[:-1]]))}
+        forms = {letters(last + first), letters(first + last)}
+    else:
+        words = name.split()
+        forms = {letters(name), letters("".join([*words[-1:], *words[:-1]]))}
+    return forms if spelled == name.casefold() else forms | _forms(spelled)
 
 
 def letters(name: str) -> str:

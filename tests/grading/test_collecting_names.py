@@ -204,7 +204,7 @@ def test_brightspace_names_hold_name_and_time(path, person, file, when):
     assert (handed.platform, handed.person.name, handed.person.number, handed.file) == (
         "Brightspace",
         person,
-        "11",
+        "11-22",
         file,
     )
     assert (f"{handed.when:%Y-%m-%d %H:%M}" if handed.when else "") == when and not others

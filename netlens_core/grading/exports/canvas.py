@@ -54,7 +54,7 @@ def filled_sheet(
     sheet = PlatformSheet.read(path)
     _refuse_others(path, sheet.heading)
     exported = Exported(notes=unfinished_note(works), filled=set())
-    first = next((at + 1 for at, row in enumerate(sheet.rows) if row[0].strip() == "Points Possible"), 0)
+    first = next((at + 1 for at, row in enumerate(sheet.rows) if _tells_points_possible(sheet, row)), 0)
     if not first:  # Canvas leaves the row out of nothing, but people do
         first = next((at for at, row in enumerate(sheet.rows) if row[0].strip()), len(sheet.rows))
     students = sheet.rows[first:]
@@ -95,6 +95,12 @@ def _refuse_others(path: Path, heading: Sequence[str]) -> None:
             f"{path} is no gradebook of Canvas, which begins with Student and has the columns ID and Section: in "
             "Canvas, open Grades, choose Export, and give that file"
         )
+
+
+def _tells_points_possible(sheet: PlatformSheet, row: Sequence[str]) -> bool:
+    """Whether a row is Canvas's second heading; in whatever language, it is indented and has no IDs."""
+    ids = row[sheet.heading.index("ID") : sheet.heading.index("Section") + 1]
+    return row[0].strip() == "Points Possible" or (row[0][:2] == "  " and bool(row[0].strip()) and not any(ids))
 
 
 def _name(sheet: PlatformSheet, row: Sequence[str]) -> str:

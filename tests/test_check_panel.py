@@ -245,7 +245,7 @@ def test_in_a_real_kernel(tmp_path):
     with pytest.MonkeyPatch.context() as patched:
         for name, value in environment.items():
             patched.setenv(name, value)
-        NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": tmp_path}}).execute()
+        NotebookClient(notebook, timeout=600, allow_errors=True, resources={"metadata": {"path": tmp_path}}).execute()
     before, _, _, both, again, unknown = (cell.outputs for cell in notebook.cells)
     assert [output.output_type for output in both] == ["display_data", "display_data", "execute_result"]
     assert "nesplněno" in before[0].data["text/html"] and "Zatím chybí: classify" in before[0].data["text/plain"]

@@ -105,7 +105,7 @@ def jupyter_lab(folder: Path):
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "jupyter", "lab", *options], env=env, stdout=log, stderr=log)
     try:
-        address, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        address, until = f"http://127.0.0.1:{port}", time.monotonic() + 600
         while time.monotonic() < until and server.poll() is None:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api", timeout=5):
                 break
@@ -113,7 +113,7 @@ def jupyter_lab(folder: Path):
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(300)
 
 
 @pytest.mark.slow
@@ -124,12 +124,12 @@ def test_jupyterlab_shows_it(page, tmp_path):
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (tmp_path / "work" / "noise.ipynb").write_text(nbformat.writes(notebook))
         page.goto(f"{address}/lab/tree/noise.ipynb")
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
-        page.get_by_text("| Idle").first.wait_for(timeout=60_000)  # the kernel is there
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=300_000)
+        page.get_by_text("| Idle").first.wait_for(timeout=300_000)  # the kernel is there
         page.get_by_role("menuitem", name="Run").first.click()
         page.get_by_role("menuitem", name="Run All Cells").first.click()
         panels = page.locator(".jp-OutputArea-output div[lang=cs]")
-        panels.nth(1).wait_for(timeout=90_000)
+        panels.nth(1).wait_for(timeout=300_000)
         first, second = (panels.nth(place).inner_text() for place in (0, 1))
         shown = panels.first.locator("img").evaluate("e => e.naturalWidth > 100 && e.clientWidth > 100")
         count = panels.count()

@@ -42,7 +42,7 @@ def wheel(tmp_path_factory) -> Path:
     """The kit, built as pip builds it."""
     folder = tmp_path_factory.mktemp("dist")
     build = f"from hatchling.build import build_wheel; print(build_wheel({str(folder)!r}))"
-    done = subprocess.run([sys.executable, "-c", build], cwd=ROOT / "kit", capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", build], cwd=ROOT / "kit", capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.split()[-1]
 
@@ -154,14 +154,14 @@ def test_it_asks_for_what_it_imports_and_no_more(wheel):
 def student(wheel, tmp_path_factory):
     """Runs a command where the kit is installed and the checkout is not in sight: an environment of its own."""
     home = tmp_path_factory.mktemp("student")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True, timeout=600)
     binaries, python = home / "venv" / "bin", home / "venv" / "bin" / "python"
     own = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
     # Other packages come from here; files that would put the checkout on the path are not read in such a folder.
     Path(own, "others.pth").write_text(sysconfig.get_path("purelib"))
     install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True, timeout=600)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "NETLENS"))}
 
     def run(command: str, *arguments: str, folder: Path = home) -> subprocess.CompletedProcess[str]:

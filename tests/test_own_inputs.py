@@ -63,7 +63,7 @@ def course(tmp_path, monkeypatch) -> Course:
 
 def netlens(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "netlens_core.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -126,7 +126,7 @@ def test_the_thread_speaks_while_the_main_thread_is_blocked():
     heart = Heartbeat("netlens grade", interval=0.05, write=lines.append)
     heart.start()
     with activity("one long call"):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 600
         while len(lines) < 3 and time.monotonic() < deadline:
             time.sleep(0.5)
     heart.stop()
@@ -169,7 +169,7 @@ def slow_command(*arguments: str, **environment: str) -> subprocess.Popen[bytes]
 
 def test_a_pipe_gets_whole_lines_on_standard_error_only():
     running = slow_command(LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
-    said, told = running.communicate(timeout=120)
+    said, told = running.communicate(timeout=600)
     assert running.returncode == 3 and said == b""
     assert b"\x1b" not in told and told.endswith(b"\n")
     lines = [line for line in told.decode("ascii").splitlines() if line.startswith("forging noise")]
@@ -179,7 +179,7 @@ def test_a_pipe_gets_whole_lines_on_standard_error_only():
 
 def test_progress_can_be_switched_off():
     running = slow_command(NETLENS_PROGRESS="0")
-    assert running.communicate(timeout=120) == (b"", b"")
+    assert running.communicate(timeout=600) == (b"", b"")
 
 
 def test_ctrl_c_ends_without_a_traceback():
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_without_a_traceback():
         pass
     os.kill(running.pid, signal.SIGINT)
     told = running.stderr.read().splitlines()
-    assert running.wait(timeout=60) == 130
+    assert running.wait(timeout=600) == 130
     assert all(line.startswith(b"forging") for line in told), told
 
 
@@ -210,6 +210,6 @@ def test_on_a_terminal_a_spinner_tells_it_and_no_lines():
                 shown += data
         except OSError:  # the other side is closed
             pass
-    assert running.wait(timeout=60) == 0
+    assert running.wait(timeout=600) == 0
     assert b"\x1b[?25l" in shown and "Preparing: forging noise…".encode() in shown
     assert b" s)" not in shown

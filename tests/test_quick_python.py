@@ -47,7 +47,7 @@ def said(python: list[str], folder: Path, *arguments: str) -> tuple[int, dict, s
         pass_fds=[read],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     os.close(read)
     assert done.stdout, done.stderr
@@ -68,25 +68,25 @@ def test_signals_end_it(tmp_path, number):
     with subprocess.Popen([*quick_python(), "-c", code], stderr=subprocess.PIPE, text=True) as process:
         pid = int(eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
         process.send_signal(number)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=600)[1]
     assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
     assert process.returncode in (-number, 128 + number)
     assert eventually(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_an_error_is_shown_and_costs_nobody_else_anything():
-    broken = subprocess.run([*quick_python(), "-c", "1 / 0"], capture_output=True, text=True, timeout=60)
+    broken = subprocess.run([*quick_python(), "-c", "1 / 0"], capture_output=True, text=True, timeout=600)
     assert broken.returncode == 1 and "ZeroDivisionError" in broken.stderr
-    leaves = subprocess.run([*quick_python(), "-c", "import os; os._exit(3)"], timeout=60)
+    leaves = subprocess.run([*quick_python(), "-c", "import os; os._exit(3)"], timeout=600)
     assert leaves.returncode == 3
     code = "import sys; print('torch' in sys.modules)"
-    done = subprocess.run([*quick_python(), "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*quick_python(), "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout == "True\n", done.stderr
 
 
 def eventually(found):
-    """What `found()` comes to, within half a minute."""
-    until = time.monotonic() + 30
+    """What `found()` comes to, within ten minutes."""
+    until = time.monotonic() + 600
     while not (value := found()):
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -110,7 +110,7 @@ def _bubblewrap() -> Finding:
     if not found:
         advice = "as root: apt-get install bubblewrap" if platform.system() == "Linux" else ""
         return Finding("bubblewrap", None, "not installed", advice)
-    answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=True)
+    answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=300, check=True)
     return Finding("bubblewrap", True, f"{answer.stdout.split()[-1]} at {found}")
 
 

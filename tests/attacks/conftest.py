@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netlens_core.grading.reference_speed import slowdown
 from netlens_core.grading.sandbox import levels
 from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.sandbox.limits import Limits
@@ -95,6 +96,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     if request.param == "reduced" and (reason := levels._no_reduced()):
         pytest.skip(f"the reduced sandbox does not work here: {reason}")
     with Sandbox(networks=("efficientnet_lite0",), level=request.param) as sandbox:
+        sandbox.slowdown = slowdown()
         sandbox.most_children = 100_000  # one warm process has to live through all attacks
         yield sandbox
 

@@ -50,7 +50,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
 @pytest.fixture
 def nothing_is_left() -> Iterator[Callable[[], list[int]]]:
-    """Processes that lose their parent come to this one, so that none can be left over unseen; some seconds after
+    """Processes that lose their parent come to this one, so that none can be left over unseen; some minutes after
     the test all of them have to be gone."""
     libc, before = ctypes.CDLL(None), set(descendants(os.getpid()))
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -59,7 +59,7 @@ def nothing_is_left() -> Iterator[Callable[[], list[int]]]:
         return [pid for pid in descendants(os.getpid()) if pid not in before]
 
     yield new
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while (left := new()) and time.monotonic() < deadline:
         time.sleep(0.1)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -273,7 +273,7 @@ def test_what_zip_collect_leaves_is_what_a_course_finds(tmp_path):
     pattern = r".*_(?P<student_id>\w+)_attempt_(?P<timestamp>[0-9\-]+)_(?P<file_id>\w+)"
     command = [sys.executable, "-m", "nbgrader", "zip_collect", SLUG, f"--CourseDirectory.root={tmp_path}"]
     command += [f"--FileNameCollectorPlugin.named_regexp={pattern}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     [handed_in] = Course(tmp_path).handed_in()
     assert (handed_in.student, handed_in.slug) == ("ada", SLUG)

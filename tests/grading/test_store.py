@@ -290,7 +290,7 @@ def test_of_many_processes_that_write_a_secret_at_once_one_does(tmp_path, before
         )
         for number in range(6)
     ]
-    told = {process.communicate(timeout=60)[0].strip() for process in many}
+    told = {process.communicate(timeout=600)[0].strip() for process in many}
     assert [process.returncode for process in many] == [0] * 6
     assert len(told) == 1 and path.read_text() == told.pop()
     assert path.stat().st_mode & 0o777 == 0o600

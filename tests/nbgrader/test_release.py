@@ -305,7 +305,7 @@ def test_settings_are_read_without_nbgrader(course):
         f"config = load_config(Path({str(course.folder)!r}))\n"
         "print(config.CourseDirectory.db_url, 'nbgrader' in sys.modules, 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout == f"sqlite:///{course.folder}/gradebook.db False False\n", done.stderr
 
 

@@ -25,6 +25,7 @@ _GRACE = 60.0  # seconds that the warm process has for telling how a child ended
 # The backstop, in wall time: what is allowed, this many times, and a minute.
 _PATIENCE = 20.0
 _MINUTE = 60.0
+_FORK_SECONDS = 300.0  # wall time that the warm process has for forking a child
 
 
 class Child:
@@ -105,7 +106,7 @@ class Child:
                     self.used = used + spent
                     if spent >= seconds:
                         raise Ended("timed_out", f"{what} used more than {seconds:.3g} s")
-                    if time.monotonic() - began >= patience:
+                    if time.monotonic() - began >= (patience if self._pidfd is not None else _FORK_SECONDS):
                         raise self._starved(what, spent)
                     for key, _ in waiting.select(min(max((seconds - spent) * self._slowdown, 0.01), _LOOK)):
                         self._serve(key.fd, outgoing, waiting)

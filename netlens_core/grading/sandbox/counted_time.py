@@ -8,6 +8,7 @@ the same process would have taken on an idle machine.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,3 +121,21 @@ def _own_delay() -> float:
         return _schedstat(Path("/proc/thread-self/schedstat"))[1]
     except (OSError, ValueError):
         return 0.0
+
+
+def processor_time_below(pid: int) -> float:
+    """CPU time of a process and all below it that still live, in seconds; for telling whether they get on."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            one = int(entry.parent.name)
+            children.setdefault(int(fields[1]), []).append(one)
+            ticks[one] = int(fields[11]) + int(fields[12])
+    spent, todo = 0, [pid]
+    while todo:
+        one = todo.pop()
+        spent += ticks.get(one, 0)
+        todo += children.get(one, [])
+    return spent / os.sysconf("SC_CLK_TCK")

@@ -133,7 +133,7 @@ def _no_reduced() -> str:
 def _tried(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a trial; anew where it was killed from outside, which says nothing about what works here."""
     for _ in range(3):
-        tried = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env=environment)
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/", env=environment)
         if tried.returncode not in KILLED:
             break
     return tried

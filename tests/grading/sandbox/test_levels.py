@@ -122,10 +122,33 @@ with box.session(cells=[source], files={{}}) as session:
         assert owner.stdout is not None and owner.stdout.readline() == b"up\n"
         assert _named(marker[-15:])
         owner.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while _named(marker[-15:]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _named(marker[-15:])
+
+
+@pytest.mark.parametrize("gets_on", [True, False])
+def test_a_start_is_given_up_only_where_the_process_stands_still(monkeypatch, gets_on):
+    """A slow start on a busy machine takes many times as long as one that is given up may stand still."""
+    monkeypatch.setattr(warm_process, "START_SECONDS", 1)
+    program = (
+        "import socket, sys, time\n"
+        "began = time.monotonic()\n"
+        f"while time.monotonic() < began + 4: {'pass' if gets_on else 'time.sleep(1)'}\n"
+        "socket.socket(fileno=int(sys.argv[1])).send(b'ready')\ntime.sleep(600)"
+    )
+
+    def start(self, networks, theirs):
+        command = [sys.executable, "-S", "-c", program, str(theirs.fileno())]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+
+    monkeypatch.setattr(warm_process.WarmProcess, "_start", start)
+    if gets_on:
+        warm_process.WarmProcess((), "none").close()
+    else:
+        with pytest.raises(SandboxUnavailableError, match="stood still"):
+            warm_process.WarmProcess((), "none")
 
 
 def _named(name: str) -> list[str]:
@@ -140,8 +163,13 @@ def _named(name: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_silent_warm_process_is_our_fault_not_the_students(box, monkeypatch):
-    """Stopped, it neither forks nor tells: the session says so, and the next one gets a fresh process."""
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_silent_warm_process_is_our_fault_not_the_students(box, monkeypatch, asked):
+    """Stopped, it neither answers nor forks: the submission runs in a fresh process."""
+    monkeypatch.setattr(warm_process, "_ANSWER_SECONDS", 1)
+    monkeypatch.setattr(child, "_FORK_SECONDS", 10)
+    if not asked:
+        monkeypatch.setattr(warm_process.WarmProcess, "changed", lambda self: "")
     limits = Limits(start_seconds=1, call_seconds=1, total_seconds=10)
     with box.session(cells=["1"], files={}) as session:
         assert session.status == "ok"

@@ -1,4 +1,4 @@
-"""Grade an honest notebook between hostile ones, in one sandbox: JSON in, JSON out. `test_left_behind.py` runs it.
+"""Run an honest notebook after hostile ones and beside them: JSON in, JSON out. `test_left_behind.py` runs it.
 
 As a program of its own, so that it can be run as root and as an ordinary user.
 """
@@ -46,8 +46,8 @@ def honest(box: Sandbox) -> str:
     return f"{session.status} {session.message} {outcome.status} {outcome.message}"
 
 
-def main() -> None:
-    attacks: dict[str, str] = json.load(sys.stdin)
+def after(attacks: dict[str, str]) -> dict[str, Any]:
+    """Each attack in the sandbox in which an honest notebook runs before and after it."""
     told: dict[str, Any] = {}
     with Sandbox(networks=()) as box:
         first = honest(box)
@@ -56,16 +56,36 @@ def main() -> None:
             with box.session(cells=[PRELUDE, source], files={}, limits=LIMITS, seed=9) as session:
                 outcome = session.call("attack", [])
             last = honest(box)
-            same = "" if last == first else last
             told[name] = {
                 "status": outcome.status,
                 "gains": outcome.value,
                 "message": outcome.message,
-                "changed": same,
+                "changed": "" if last == first else last,
                 "replaced": box._warm is not warm,
             }
-    json.dump({"honest": first, "attacks": told}, sys.stdout)
+    return {"honest": first, "attacks": told}
+
+
+def beside(pairs: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """Each pair at the same time in two sandboxes: what the second one notices; an honest notebook beside the first."""
+    told: dict[str, Any] = {}
+    with Sandbox(networks=()) as one, Sandbox(networks=()) as other:
+        first = honest(other)
+        for name, (attack, notice) in pairs.items():
+            with one.session(cells=[PRELUDE, attack], files={}, limits=LIMITS, seed=9) as session:
+                held = session.call("attack", [])
+                with other.session(cells=[PRELUDE, notice], files={}, limits=LIMITS, seed=9) as second:
+                    noticed = second.call("notice", [])
+                last = honest(other)
+            told[name] = {
+                "statuses": [held.status, noticed.status],
+                "messages": [held.message, noticed.message],
+                "held": held.value,
+                "noticed": noticed.value,
+                "changed": "" if last == first else last,
+            }
+    return {"honest": first, "attacks": told}
 
 
 if __name__ == "__main__":
-    main()
+    json.dump({"after": after, "beside": beside}[sys.argv[1]](json.load(sys.stdin)), sys.stdout)

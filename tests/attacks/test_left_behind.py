@@ -1,4 +1,4 @@
-"""Attacks that leave something for the next submission: metadata, caches, full disks, kernel memory.
+"""Attacks that leave something for the next submission, or reach one that runs at the same time.
 
 They run as the present user and, where that is root, as an ordinary one too: bubblewrap's own folders belong to the
 user who started it, and only root's submissions get a user of their own.
@@ -159,6 +159,144 @@ def attack():
         keep[-1][:] = bytes(16 << 20)
 """,
 }
+_LIBRARY = "\nimport fcntl, numpy\nLIBRARY = ('/usr/bin/env', numpy.__file__)\n"
+# At the same time in two sandboxes: what the first one does, and how the second one may notice.
+PAIRS = {
+    "locks": (
+        _LIBRARY
+        + """
+keep = []
+def attack():
+    read_lock, out = struct.pack("hhqqi4x", 0, 0, 0, 0, 0), []
+    for path in LIBRARY:
+        keep.append(file := os.open(path, os.O_RDONLY))
+        out += tried("flock", lambda: fcntl.flock(file, fcntl.LOCK_EX))
+        out += [f"{c}" for c in (6, 7, 37, 38) if tried(c, lambda: fcntl.fcntl(file, c, read_lock))]
+        out += tried("lease", lambda: fcntl.fcntl(file, 1024, 0))
+    return out
+""",
+        _LIBRARY
+        + """
+def notice():
+    write_lock, out = struct.pack("hhqqi4x", 1, 0, 0, 0, 0), []
+    for path in LIBRARY:
+        file = os.open(path, os.O_RDONLY)
+        try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError: out.append("flock " + path)
+        except OSError: pass
+        for command in (5, 36):
+            for line in tried(command, lambda: struct.unpack("hhqqi4x", fcntl.fcntl(file, command, write_lock))[0]):
+                if line != f"{command}: '2'": out.append(line + path)
+    return out
+""",
+    ),
+    "watches": (
+        _LIBRARY
+        + """
+import threading
+def touched():
+    while True:
+        for path in LIBRARY:
+            open(path, "rb").read(16); os.listdir(os.path.dirname(path)); tried("t", lambda: os.utime(path))
+        time.sleep(.01)
+def attack(): threading.Thread(target=touched, daemon=True).start()
+""",
+        _LIBRARY
+        + """
+import signal
+def notice():
+    out, told = [], []
+    tried("signal", lambda: signal.signal(signal.SIGIO, lambda *_: told.append("dnotify")))
+    watch = libc.inotify_init1(0o4000)
+    marks = libc.fanotify_init(0, 0)
+    for path in LIBRARY:
+        folder = os.path.dirname(path)
+        libc.inotify_add_watch(watch, path.encode(), 0xFFF); libc.inotify_add_watch(watch, folder.encode(), 0xFFF)
+        libc.fanotify_mark(marks, 1, ctypes.c_ulong(0x23), -100, path.encode())
+        tried("dnotify", lambda: fcntl.fcntl(os.open(folder, os.O_RDONLY), 1026, 0x8000003F))
+    before = [os.stat(path).st_atime_ns for path in LIBRARY]
+    time.sleep(.3)
+    out += tried("inotify", lambda: os.read(watch, 4096)) + tried("fanotify", lambda: os.read(marks, 4096)) + told
+    return out + ["times"] * (before != [os.stat(path).st_atime_ns for path in LIBRARY])
+""",
+    ),
+    # The kernel counts some things for a user, and both submissions are the same one's.
+    "all that a user may have": (
+        """
+import fcntl, threading
+threading.stack_size(1 << 17)
+keep = []
+def attack():
+    out = {}
+    def filled(name, least, make):
+        count = 0
+        try:
+            for count in range(5000): keep.append(make())
+        except BaseException: pass
+        del keep[len(keep) - min(least, count):]
+        out[name] = count
+    def pipe():
+        ends = os.pipe()
+        tried("size", lambda: fcntl.fcntl(ends[1], 1031, 1 << 20))
+        os.set_blocking(ends[1], False)
+        tried("write", lambda: [os.write(ends[1], bytes(1 << 16)) for _ in range(16)])
+        return ends
+    def sent():
+        left, right = socket.socketpair()
+        socket.send_fds(left, [b"x"], [0] * 250)
+        return left, right
+    def thread():
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    def watch():
+        if libc.inotify_init() < 0: raise OSError
+    def timer():
+        if libc.timer_create(0, None, ctypes.byref(ctypes.c_void_p())): raise OSError
+    filled("descriptors on their way", 2, sent)
+    filled("watches", 0, watch)
+    filled("timers", 0, timer)
+    filled("threads", 0, thread)
+    filled("pipes", 1, pipe)
+    tried("lock", lambda: libc.mlockall(1))
+    return out
+""",
+        """
+import fcntl, select, threading
+threading.stack_size(1 << 17)
+def notice():
+    out, keep = [], []
+    def need(name, make):
+        try: keep.append(make())
+        except BaseException as error: out.append(f"{name}: {error!r}")
+    for _ in range(20): need("pipe", os.pipe)
+    out += [f"pipe of {size}" for ends in keep if (size := fcntl.fcntl(ends[1], 1032)) != 1 << 16]
+    for _ in range(4): need("pair", socket.socketpair)
+    for _ in range(4): need("poll", select.epoll)
+    for _ in range(24): need("thread", threading.Thread(target=time.sleep, args=(5,), daemon=True).start)
+    return out
+""",
+    ),
+    "names": (
+        """
+keep = []
+def attack():
+    for path in ("/tmp/left", "/dev/shm/left", "/box/left", os.path.expanduser("~/left")): open(path, "w").close()
+    os.mkfifo("/tmp/pipe")
+    keep.append(libc.shmget(4711, 4096, 0o1666)); keep.append(libc.msgget(4711, 0o1666)); libc.semget(4711, 1, 0o1666)
+    libc.mq_open(b"/left", 0o102, 0o666, None)
+    libc.syscall(248, b"user", b"left", b"x", 1, -5)
+    keep.append(tried("socket", lambda: (s := socket.socket(socket.AF_UNIX), s.bind(chr(0) + "left"), s.listen())))
+""",
+        """
+def notice():
+    out = [p for p in ("/tmp/left", "/dev/shm/left", "/box/left", "/tmp/pipe") if os.path.exists(p)]
+    out += [name for name in os.listdir("/proc") if not name.isdigit() and name not in ("self", "thread-self")]
+    out += ["shm"] * (libc.shmget(4711, 0, 0) >= 0) + ["msg"] * (libc.msgget(4711, 0) >= 0)
+    out += ["sem"] * (libc.semget(4711, 0, 0) >= 0) + ["mq"] * (libc.mq_open(b"/left", 0) >= 0)
+    out += called("key", 249, b"user", b"left", 0, 0)
+    return out + tried("socket", lambda: socket.socket(socket.AF_UNIX).connect(chr(0) + "left"))
+""",
+    ),
+}
 ENDS = {"killed for memory": "out_of_memory"}
 
 
@@ -195,7 +333,7 @@ def test_nothing_is_left_that_changes_the_next_honest_bytes(user):
     level, reason = Sandbox.best_level()
     if level != "full":
         pytest.skip(f"the full sandbox does not work here: {reason}")
-    done = run_as(user, ["-m", "tests.attacks.between"], json.dumps(ATTACKS))
+    done = run_as(user, ["-m", "tests.attacks.between", "after"], json.dumps(ATTACKS))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["honest"].startswith("('"), told["honest"]
@@ -205,3 +343,18 @@ def test_nothing_is_left_that_changes_the_next_honest_bytes(user):
         assert found["gains"] in ([], None), (name, found["gains"])
         assert found["changed"] == "", name
         assert not found["replaced"], f"{name}: something was left behind, a fresh fork server had to take over"
+
+
+@pytest.mark.parametrize("user", ["present user", "ordinary user"])
+def test_two_at_the_same_time_neither_notice_nor_hinder_each_other(user):
+    """Locks, watches, names and what the kernel counts for a user whose processes both are."""
+    level, reason = Sandbox.best_level()
+    if level != "full":
+        pytest.skip(f"the full sandbox does not work here: {reason}")
+    done = run_as(user, ["-m", "tests.attacks.between", "beside"], json.dumps(PAIRS))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["honest"].startswith("('"), told["honest"]
+    for name, found in told["attacks"].items():
+        assert found["statuses"] == ["ok", "ok"], (name, found)
+        assert (found["noticed"], found["changed"]) == ([], ""), (name, found)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,32 @@ def test_a_kill_at_the_limit_is_told_from_one_by_a_full_machine(kernel, version,
         assert not group.ran_out()
 
 
+@pytest.mark.parametrize("version", [V1, V2])
+def test_what_submissions_left_is_told_from_files_that_were_read(kernel, version):
+    """Memory that the kernel drops where it is wanted is nothing that was left."""
+    kernel.boot(version, "/a.scope")
+    group, _ = cgroups.new_group(kernel.process)
+    assert group is not None
+    mib = 1 << 20
+
+    def holds(used: int, read: int) -> int:
+        (group._path / version.used).write_text(str(used * mib))
+        (group._path / "memory.stat").write_text(f"anon 5\ninactive_file {read * mib}\nactive_file {mib}\n")
+        return group.grown() // mib
+
+    holds(500, 100)
+    group.warm()
+    assert holds(500, 100) == 0
+    assert holds(560, 100) == 0  # little
+    assert holds(900, 480) == 0  # read by one, and kept for the next ones
+    assert holds(900, 0) == 500
+    (group._path / version.drop[0]).write_text("")
+    holds(900, 480)
+    assert (group._path / version.drop[0]).read_text() == ""  # nothing had to be dropped
+    holds(900, 0)
+    assert (group._path / version.drop[0]).read_text() == version.drop[1]
+
+
 def test_a_group_that_cannot_be_entered_is_left_out(monkeypatch, tmp_path):
     """Half-working control groups cost no grade."""
     monkeypatch.setattr(warm_process.cgroups, "new_group", lambda: (Group(tmp_path / "gone", V2), ""))
@@ -207,6 +234,30 @@ def test_the_kernels_limit_says_what_the_process_own_limit_says(real, monkeypatc
         assert (kernels.status, box._warm.alive) == ("out_of_memory", True)
         assert own.message.splitlines()[0].replace("128", "2176") == kernels.message
     assert not group._path.exists()
+
+
+def test_after_memory_was_left_in_the_group_a_fresh_process_takes_over(real, tmp_path):
+    """What one submission left in a memory disk, say, is never counted against the next one."""
+    with (
+        tempfile.NamedTemporaryFile(dir="/dev/shm") as left,
+        Sandbox(networks=(), level=Sandbox.best_level()[0]) as box,
+    ):
+
+        def fine() -> int:
+            with box.session(cells=[HOARD], files={}, limits=MEMORY) as session:
+                assert session.call("fine", []).value == 1
+            return id(box._warm)
+
+        first = fine()
+        assert fine() == first
+        assert box._warm is not None and box._warm.group is not None
+        filling = ["/bin/sh", "-c", f"head -c {150 << 20} /dev/zero > {left.name}"]
+        subprocess.run(box._warm.group.entered_by(filling), check=True)
+        assert box._warm.group.grown() > 100 << 20
+        old = box._warm
+        second = fine()
+        assert box._warm is not old and not old.alive
+        assert fine() == second
 
 
 def test_no_group_outlives_a_killed_owner_for_long(real):

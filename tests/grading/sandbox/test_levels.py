@@ -181,6 +181,31 @@ def test_a_silent_warm_process_is_our_fault_not_the_students(box, monkeypatch, a
         assert session.call("f", []).value == 1
 
 
+def test_a_warm_process_in_which_something_was_left_is_replaced(box):
+    """Nothing of the kind is known to be possible for a submission: here it is done from outside."""
+    with box.session(cells=["1"], files={}):
+        first = box._warm
+    home = first._home
+    left = home / "kit/netlens_core/daisies.py" if home else None
+    if left is None:
+        left = Path(f"/proc/{_youngest_below(first._process.pid)}/root/tmp/left")
+        try:
+            left.write_text("left")
+        except PermissionError as error:
+            pytest.skip(f"its files cannot be reached: {error}")
+    else:
+        left.chmod(0)
+    assert first.changed() == ("the student kit" if home else "its temporary files")
+    cells = ["from netlens_core.daisies import draw_daisy", "def f(): return 1"]
+    for _ in range(2):
+        with box.session(cells=cells, files={}) as session:
+            assert session.call("f", []).value == 1 and session.cells[0].error is None
+        assert box._warm is not first and not first.alive
+        second = box._warm
+    with box.session(cells=["1"], files={}):
+        assert box._warm is second
+
+
 def _youngest_below(pid: int) -> int:
     """The warm process itself: the last of the chain of wrappers below the one that was started."""
     while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():

@@ -21,7 +21,17 @@ from netlens_core.commands.check import check
 from netlens_core.commands.collect import collect
 from netlens_core.commands.displays import progress, working
 from netlens_core.commands.export import export, gradescope_zip
-from netlens_core.commands.grade_news import tell_changes, tell_outdated, told_problems
+from netlens_core.commands.grade_news import (
+    Again,
+    DryRun,
+    Only,
+    asked_again,
+    due_of,
+    tell_changes,
+    tell_outdated,
+    tell_plan,
+    told_problems,
+)
 from netlens_core.commands.grading import (
     LeastLevel,
     Level,
@@ -36,9 +46,11 @@ from netlens_core.commands.grading import (
     told_troubles,
     usable_level,
 )
+from netlens_core.commands.history import history
 from netlens_core.commands.inputs import inputs
 from netlens_core.commands.networks import networks
 from netlens_core.commands.new_exercise import new_exercise
+from netlens_core.commands.once import Commands
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json, run
 from netlens_core.commands.times import Times, times_table
 from netlens_core.commands.verify import verify
@@ -50,6 +62,7 @@ if TYPE_CHECKING:
     from netlens_core.grading.gradebook import Entry, Gradebook
 
 app = typer.Typer(
+    cls=Commands,
     help=(
         "An auto-graded course in looking inside convolutional networks and making images with them.\n\n"
         "What takes long says what it does on standard error: with a bar on a terminal, else with a line at least "
@@ -124,30 +137,46 @@ def grade(
     workers: Workers = None,
     sandbox: LeastLevel = Level.full,
     no_sandbox: NoSandbox = False,
+    again: Again = False,
+    only: Only = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Grade what a class handed in: a table, a report page a student and one for the class, and where the time went.
 
-    What is graded already is not graded again; a run that was stopped goes on where it was. COURSE/.netlens/times.json
-    has where the time went, as JSON.
+    What is graded already is not graded again, unless what determines its grade changed: `--dry-run` tells what would
+    be graded, and why. A run that was stopped goes on where it was. COURSE/.netlens/times.json has where the time went,
+    as JSON.
+
+    Example: netlens grade my-course --dry-run
+    Example: netlens grade my-course --again --only timed-out --only out-of-memory
+    Example: netlens grade my-course --again --exercise dream --student ada --student ben
     """
     from netlens_core.grading.alone import working_alone
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
     from netlens_core.grading.store import write_atomically
 
+    if only and not again:
+        raise typer.BadParameter("--only says which grades to make again: give --again too")
+    if dry_run:
+        level = "none" if no_sandbox else sandbox.value
+        raise typer.Exit(
+            tell_plan(Gradebook(Course(course), level, exercise, student, writes=False), again, only, as_json)
+        )
     level = usable_level(sandbox, no_sandbox)
     opened, times = Course(course), Times(workers or cores())
     with working_alone(opened, waiting=_told_to_wait):
         with times.stage("preparing"), working("Looking for what is new"):
             book = Gradebook(opened, level, exercise, student)
-            pending = book.pending()
+            asked = asked_again(book, only) if again else []
+            pending = [entry for entry, _ in due_of(book, asked, only)]
         told_damage(book, "graded again")
         misplaced = told_misplaced(opened, student)
         with times.stage("grading"):
-            failures = _grade_pending(book, pending, times)
-            book.remember()
-            if pending:
+            try:
+                failures = _grade_pending(book, pending, asked, times)
+            finally:
                 book.keep_changes()
         with times.stage("reports"), working("Writing reports"):
             # Pages show the whole class, also where only a part of it was graded now.
@@ -167,10 +196,10 @@ def _told_to_wait() -> None:
     err.print("Another netlens works on this course; waiting until it is done …")
 
 
-def _grade_pending(book: Gradebook, pending: list[Entry], times: Times) -> int:
+def _grade_pending(book: Gradebook, pending: list[Entry], asked: list[Entry], times: Times) -> int:
     """Grade with a progress bar, or plain lines without a terminal; returns how many had a fault of ours."""
     faults = 0
-    with _progress(len(pending)) as told, contextlib.closing(book.grade(pending, times.workers)) as graded:
+    with _progress(len(pending)) as told, contextlib.closing(book.grade(pending, times.workers, asked)) as graded:
         done = 0
         try:
             for entry, result in graded:
@@ -181,6 +210,7 @@ def _grade_pending(book: Gradebook, pending: list[Entry], times: Times) -> int:
         except KeyboardInterrupt:
             err.print(f"\nStopped: {done} of {len(pending)} graded and kept. The same command goes on from here.")
             raise typer.Exit(INTERRUPTED) from None
+    book.remember()
     return faults
 
 
@@ -338,6 +368,7 @@ def sample_course(
     out.print(Text(f"Sample course: {written}"), soft_wrap=True)
 
 
+app.command()(history)
 app.command()(verify)
 app.command()(calibrate)
 app.command("new-exercise")(new_exercise)

@@ -1,17 +1,73 @@
-"""What commands tell of a class's grades beside the grades: points that changed, outdated ones, what went wrong."""
+"""What commands tell of a class's grades beside the grades: what would be graded and why, points that changed, outdated
+grades, what went wrong.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.text import Text
 
-from netlens_core.commands.shared import err, out
+from netlens_core.commands.shared import DONE, FAILED, err, out, print_json
 
 if TYPE_CHECKING:
+    from netlens_core.grading.changes import Reason
+    from netlens_core.grading.entries import Entry
     from netlens_core.grading.gradebook import Gradebook
 
 _MOST_LINES = 40
+
+
+class End(StrEnum):
+    """How a submission, or one of its calls, ended."""
+
+    timed_out = "timed-out"
+    crashed = "crashed"
+    out_of_memory = "out-of-memory"
+    refused = "refused"
+    internal_error = "internal-error"
+
+
+Again = Annotated[bool, typer.Option("--again", help="Grade anew what is chosen, although its grade is known.")]
+Only = Annotated[
+    list[End] | None,
+    typer.Option("--only", help="With --again: only grades that ended so; may be given several times."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Tell what would be graded, and why; grade nothing, write nothing.")
+]
+
+
+def asked_again(book: Gradebook, only: list[End] | None) -> list[Entry]:
+    """What `--again` asks for."""
+    return book.asked_again([end.name for end in only or ()])
+
+
+def due_of(book: Gradebook, asked: list[Entry], only: list[End] | None) -> list[tuple[Entry, tuple[Reason, ...]]]:
+    """What is graded, and why: with `--only`, nothing but that."""
+    chosen = {entry.place for entry in asked}
+    return [(entry, why) for entry, why in book.due(asked) if not only or entry.place in chosen]
+
+
+def tell_plan(book: Gradebook, again: bool, only: list[End] | None, as_json: bool) -> int:
+    """What would be graded, and why; the exit status."""
+    from netlens_core.grading.changes import in_words
+    from netlens_core.grading.plain_text import plain
+
+    due = due_of(book, asked_again(book, only) if again else [], only)
+    if as_json:
+        print_json([{"student": one.student, "exercise": one.slug, "why": list(map(str, why))} for one, why in due])
+    else:
+        for one, why in due:
+            out.print(Text(plain(f"{one.student} {one.slug}: {in_words(why)}", 400)), soft_wrap=True)
+        counts = Counter(str(reason) for _, why in due for reason in why)
+        told = "; ".join(f"{count} x {plain(reason, 200)}" for reason, count in counts.most_common())
+        whole = len(book.entries)
+        out.print(Text(f"{len(due)} of {whole} would be graded{f': {told}' if due else ''}."), soft_wrap=True)
+    return FAILED if told_problems(book) else DONE
 
 
 def tell_changes(book: Gradebook) -> None:

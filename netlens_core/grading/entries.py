@@ -70,6 +70,12 @@ def settled(grade: Grade | None) -> bool:
     return grade is not None and not any(check.fault for check in grade.checks)
 
 
+def ended(one: Standing) -> set[str]:
+    """How a submission ended, as far as it is known: of its notebook, of its calls, and "internal_error"."""
+    found = {one.grade.status, *(end for graded in one.entry.history if graded.key == one.key for end in graded.ended)}
+    return found | ({"internal_error"} if any(check.fault for check in one.grade.checks) else set())
+
+
 class Standings:
     """Finds the last grade of entries."""
 

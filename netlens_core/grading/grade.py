@@ -129,6 +129,7 @@ class Grade(_Plain):
     # What of this try the machine may have caused; and of a grade that was tried twice, how both tries ended.
     doubts: tuple[str, ...] = Field(default=(), exclude=True)
     tries: tuple[str, ...] = Field(default=(), exclude=True)
+    ended: tuple[str, ...] = Field(default=(), exclude=True)  # of calls that came to no end: "timed_out", "crashed", …
 
     @property
     def times(self) -> dict[str, float]:

@@ -26,7 +26,7 @@ from netlens_core.grading.changes import (
     in_words,
 )
 from netlens_core.grading.course import Course, HandedIn
-from netlens_core.grading.entries import Entry, Standing, Standings, settled
+from netlens_core.grading.entries import Entry, Standing, Standings, ended, settled
 from netlens_core.grading.exercise import CourseError, Exercise, Networks
 from netlens_core.grading.files import json_bytes, write_atomically
 from netlens_core.grading.grade import Grade
@@ -72,6 +72,7 @@ class Gradebook:
         self.changes: list[Change] = []
         self._slugs, self._students, self._writes = slugs, students, writes
         self._unread: dict[Place, str] = {}
+        self._graded_any = False
         names = course.sheet.networks
         self._weights_problem: NetlensError | None = None
         self.networks = Networks(names.target, tuple(names.jury), self._fingerprints())
@@ -235,6 +236,12 @@ class Gradebook:
         """What has to be graded. Raises as `due`."""
         return [entry for entry, _ in self.due()]
 
+    def asked_again(self, ends: Collection[str] = ()) -> list[Entry]:
+        """What can be graded anew although its grade is known, or of that what ended in one of these ways: "refused",
+        "timed_out", "crashed", "out_of_memory" (the notebook or one of its calls), "internal_error"."""
+        found = [one for one in self.standings() if one.entry.key]
+        return [one.entry for one in found if not ends or ended(one) & set(ends)]
+
     def damaged(self) -> list[str]:
         """Whose grades have damaged files in the store, and which; `pending` grades these again."""
         found = ((entry.label, self.course.store.damage(entry.key)) for entry in self.entries if entry.key)
@@ -307,6 +314,7 @@ class Gradebook:
         """Write an entry's new grade into its history, and notice where its points changed."""
         graded = Graded.of(entry.key, grade, map(str, reasons))
         self.history.append(entry.place, graded)
+        self._graded_any = True
         if before is not None and before.grade.points != grade.points and settled(grade):
             told = reasons or (Reason(N_("graded again")),)
             self.changes.append(Change(entry.student, entry.slug, before.grade.points, grade.points, told))
@@ -323,8 +331,9 @@ class Gradebook:
         self._standings, self.entries = None, self._entries()
 
     def keep_changes(self) -> None:
-        """Keep for later views what this run changed. Raises OSError."""
-        LastChanges(self.course.hidden_folder).write(self.changes)
+        """Keep for later views what this run changed, if it graded anything. Raises OSError."""
+        if self._graded_any:
+            LastChanges(self.course.hidden_folder).write(self.changes)
 
     # -- what is known ---------------------------------------------------------------------------------------
 
@@ -391,8 +400,15 @@ class Gradebook:
         return {slug: exercise.max_points for slug, exercise in self.exercises.items()}
 
     def as_json(self) -> list[dict[str, Any]]:
-        """All grades as `netlens grade --json` prints them."""
-        return [self._as_json(one) for one in self.marked()]
+        """All grades as `netlens grade --json` prints them: those whose points this run changed tell it."""
+        changed = {(change.student, change.exercise): change.as_json() for change in self.changes}
+        printed = []
+        for one in self.marked():
+            content = self._as_json(one)
+            if change := changed.get(one.entry.place):
+                content["changed"] = {name: change[name] for name in ("before", "after", "why")}
+            printed.append(content)
+        return printed
 
     def _as_json(self, one: Standing) -> dict[str, Any]:
         content = grade_json(one.grade, one.entry.student, self.course.store.times(one.key))

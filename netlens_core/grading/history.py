@@ -34,6 +34,7 @@ class Graded:
         checks: check -> points.
         why: why it was graded then, in words.
         internal_error: whether a fault of netlens's or the grader's left it unfinished.
+        ended: how calls of the submission ended that came to no end: "timed_out", "crashed", "out_of_memory".
     """
 
     when: str
@@ -45,6 +46,7 @@ class Graded:
     checks: dict[str, float]
     why: list[str] = field(default_factory=list)
     internal_error: bool = False
+    ended: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, key: str, grade: Grade, why: Iterable[str], when: float | None = None) -> Graded:
@@ -60,6 +62,7 @@ class Graded:
             checks={check.name: check.points for check in grade.checks},
             why=list(why),
             internal_error=any(check.fault for check in grade.checks),
+            ended=list(grade.ended),
         )
 
 

@@ -37,16 +37,16 @@ class Roster:
 
     def student(self, person: Person) -> str | None:
         """The ID of a person; None for one whom the table does not name, or names more than once."""
-        for key in _keys_of(person):
-            found = self._known.get(key, set())
-            if len(found) == 1:
-                return next(iter(found))
-        return None
+        return next((next(iter(names)) for names in self._named(person) if len(names) == 1), None)
 
     def candidates(self, person: Person) -> list[str]:
         """The IDs of those whom the table calls as the platform calls the person, where there are several."""
-        found = (self._known.get(key, set()) for key in _keys_of(person))
-        return sorted(next((names for names in found if len(names) > 1), set()))
+        return sorted(next((names for names in self._named(person) if len(names) > 1), set()))
+
+    def _named(self, person: Person) -> Iterator[set[str]]:
+        """Whom each thing that the platform says of a person may mean, the surest first."""
+        for keys in _keys_of(person):
+            yield set().union(*(self._known.get(key, set()) for key in keys))
 
 
 def read_roster(path: Path, column: str | None = None) -> Roster:
@@ -115,17 +115,16 @@ def _keys_in(cells: dict[str, str]) -> Iterator[str]:
         yield from (f"name {form}" for form in _forms(name))
 
 
-def _keys_of(person: Person) -> Iterator[str]:
+def _keys_of(person: Person) -> Iterator[tuple[str, ...]]:
     """What a person may be found by, the surest first."""
     if person.id:
-        yield f"id {person.id.casefold()}"
-        yield f"other id {person.id.casefold()}"
+        yield f"id {person.id.casefold()}", f"other id {person.id.casefold()}"
     if person.number:
-        yield f"number {person.number}"
+        yield (f"number {person.number}",)
     if person.email:
-        yield f"email {person.email.casefold()}"
+        yield (f"email {person.email.casefold()}",)
     if person.name:
-        yield f"name {letters(person.name)}"
+        yield (f"name {letters(person.name)}",)
 
 
 def _forms(name: str) -> set[str]:

@@ -140,7 +140,7 @@ def test_lateness_is_the_same_number_in_the_same_words_wherever_it_is_told(late_
         (["--to", "canvas", "--template", "missing.csv"], "cannot be read"),
         (["--to", "canvas", "--column", "sky"], "NAME=HEADING"),
         (["--to", "csv", "--exercise", "moon"], "no exercise 'moon'"),
-        (["--to", "csv", "--student", "nobody"], "no grades to export yet"),
+        (["--to", "csv", "--student", "nobody"], "handed in nothing"),
         (["--to", "csv", "--students", "missing.csv"], "cannot be read"),
         (["--to", "blackboard"], "blackboard"),
     ],

@@ -29,6 +29,8 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "section": ("section", "sections"),
 }
 # The surest first; `account` is a login or an e-mail address up to its @, `letters` a name as folders are named by it.
+_SURE = ("id", "participant", "number", "login", "email")
+_NUMBERS = ("id", "participant", "number", "login")
 _ORDER = ("id", "participant", "number", "login", "email", "account", "name", "letters")
 
 
@@ -63,6 +65,8 @@ def read_people(path: Path, column: str | None = None) -> list[Person]:
         if not text:
             continue
         known = {kind: row[at].strip() for kind, at in places.items() if at is not None and at < len(row)}
+        if places["id"] == place:  # netlens's own IDs, which need not be the platform's numbers
+            known.pop("id", None)
         known["name"] = known.get("name") or headings.name_in(dict(zip(heading, map(str.strip, row), strict=False)))
         name = id_in_row(path, number, text)
         refuse_second_owner(path, owners, number, name, known["name"] or known.get("email", ""))
@@ -73,29 +77,58 @@ def read_people(path: Path, column: str | None = None) -> list[Person]:
 
 
 def match(people: Sequence[Person], rows: Sequence[Mapping[str, str]]) -> Matching:
-    """Which row belongs to whom. Rows: keys of `HEADINGS` -> text; empty text identifies nobody."""
+    """Which row belongs to whom. Rows: keys of `HEADINGS` -> text; empty text identifies nobody.
+
+    What a list tells of somebody comes first. Without it, the name of their folder may be any of these; one that is
+    one student's number on the platform and another one's ID number belongs to nobody.
+    """
     found: dict[str, int] = {}
     unclear: dict[str, None] = {}
+    for kind in _SURE:
+        told = {person.student: _keys(kind, person.known) for person in people}
+        _one_round(kind, told, rows, found, unclear)
+    named = {person.student: dict.fromkeys(("account", *HEADINGS), person.student) for person in people}
+    for student in named.keys() - found.keys() - unclear.keys():
+        fitting = {
+            place
+            for kind in _NUMBERS
+            for place, row in enumerate(rows)
+            if place not in found.values() and _keys(kind, row) & _keys(kind, named[student])
+        }
+        if len(fitting) > 1:
+            unclear[student] = None
     for kind in _ORDER:
-        taken = set(found.values())
-        by_row, by_person = defaultdict(set), defaultdict(set)
-        for place, row in enumerate(rows):
-            for key in _keys(kind, row) if place not in taken else ():
-                by_row[key].add(place)
-        for person in people:
-            if person.student not in found and person.student not in unclear:
-                # Whatever is not told may be what the student's folder is named by.
-                named = dict.fromkeys(("account", *HEADINGS), person.student)
-                for key in _keys(kind, named | dict(person.known)) | _keys(kind, named):
-                    by_person[key].add(person.student)
-        _pair(by_row, by_person, found, unclear)
+        keys = {
+            person.student: _keys(kind, named[person.student] | dict(person.known)) | _keys(kind, named[person.student])
+            for person in people
+        }
+        _one_round(kind, keys, rows, found, unclear)
     taken = set(found.values())
     return Matching(
         found,
         [person.student for person in people if person.student not in found and person.student not in unclear],
         [place for place in range(len(rows)) if place not in taken],
-        list(unclear),
+        [person.student for person in people if person.student in unclear],
     )
+
+
+def _one_round(
+    kind: str,
+    keys: Mapping[str, set[str]],
+    rows: Sequence[Mapping[str, str]],
+    found: dict[str, int],
+    unclear: dict[str, None],
+) -> None:
+    """Pair students with rows by one kind of key, as far as neither is paired yet."""
+    taken = set(found.values())
+    by_row, by_person = defaultdict(set), defaultdict(set)
+    for place, row in enumerate(rows):
+        for key in _keys(kind, row) if place not in taken else ():
+            by_row[key].add(place)
+    for student, own in keys.items():
+        for key in own if student not in found and student not in unclear else ():
+            by_person[key].add(student)
+    _pair(by_row, by_person, found, unclear)
 
 
 def _pair(

@@ -194,3 +194,41 @@ def test_without_a_template_a_list_of_students_makes_a_valid_import(tmp_path, sc
     assert rows["102"]["Student"] == "'=HYPERLINK(1)" and rows["102"]["Section"] == "'=now()"
     assert rows["104"]["Co je to?"] == "" and rows["007"]["SIS Login ID"] == "007"
     assert "103" not in rows and exported.left_out
+
+
+CROSSED = ('"Hill, Ada",101,102,ada@u,M,,,,', '"Mill, Bob",102,103,bob@u,M,,,,')  # Ada's number is Bob's ID in Canvas
+
+
+def test_a_folders_name_that_is_two_students_numbers_is_nobodys(tmp_path, scored):
+    works = [scored("102", 4), scored("103", 3)]
+    exported = filled_sheet(gradebook(tmp_path, CROSSED), works, people("102", "103"), [NOISE], {})
+    _, rows = as_canvas_reads(exported.files["canvas.csv"])
+    assert (rows["101"]["What is it? (4711)"], rows["102"]["What is it? (4711)"]) == ("", "3.00")
+    assert exported.left_out and any("fits several rows" in note and "102" in note for note in exported.notes)
+    assert exported.filled == {("103", "noise")}
+
+
+@pytest.mark.parametrize("heading", ["id,sis user id", "student,sis user id"])
+def test_a_list_tells_whose_number_it_is(tmp_path, scored, heading):
+    """The column of netlens's own IDs is not taken for Canvas's."""
+    path = tmp_path / "students.csv"
+    path.write_text(f"{heading}\n102,102\n103,103\n")
+    works = [scored("102", 4), scored("103", 3)]
+    exported = filled_sheet(gradebook(tmp_path, CROSSED), works, read_people(path), [NOISE], {})
+    _, rows = as_canvas_reads(exported.files["canvas.csv"])
+    assert (rows["101"]["What is it? (4711)"], rows["102"]["What is it? (4711)"]) == ("4.00", "3.00")
+    assert not exported.left_out
+
+
+def test_the_row_of_points_is_known_in_any_language_and_two_people_in_one_list_row_are_told(tmp_path, scored):
+    path = gradebook(tmp_path, possible=POSSIBLE.replace("Points Possible", "Mögliche Punkte").replace("5.00", "50.00"))
+    exported = filled_sheet(path, [scored("ada", 4)], people("ada"), [NOISE], {})
+    assert b"Monday,40.00,7" in exported.files["canvas.csv"] and any("scaled" in note for note in exported.notes)
+    students = tmp_path / "students.csv"
+    for text, words in (
+        ("student,name\n7,Ada\n7,Bob\n", "rows 2 and 3: 7 is the ID"),
+        ("student\n1.2E+05\n", "shorten"),
+    ):
+        students.write_text(text)
+        with pytest.raises(CourseError, match=words):
+            read_people(students)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -148,3 +150,24 @@ def attack():
     return tried("setsid", lambda: (os.setsid(), os.fork())) + tried("daemon", lambda: libc.daemon(0, 0) == 0 or 1 / 0)
 """
     assert strike(source).gains == []
+
+
+@pytest.mark.also_reduced
+def test_the_folders_above_the_own_one_stay_as_they_are(strike):
+    """Closing, renaming, removing and filling every folder above, owning one; then deep and closed folders."""
+    source = """
+def attack(by_root):
+    out, here = [], os.getcwd()
+    while here != "/":
+        above = os.path.dirname(here)
+        out += tried("chmod", lambda: os.chmod(above, 0)) + tried("rename", lambda: os.rename(here, here + "x"))
+        out += tried("remove", lambda: os.rmdir(here)) + tried("make", lambda: os.mkdir(above + "/LEFT"))
+        out += tried("file", lambda: open(above + "/LEFT", "w"))
+        out += ["owned: " + above] if by_root and os.stat(above).st_uid == os.getuid() else []
+        here = above
+    os.mkdir("closed", 0o300); open("closed/file", "w").close()
+    for _ in range(1100):
+        os.mkdir("deep"); os.chdir("deep")
+    return out
+"""
+    assert strike(source, os.getuid() == 0).gains == []

@@ -17,7 +17,13 @@ from types import SimpleNamespace
 import pytest
 
 from netlens_core.grading import pool, scratch
-from netlens_core.grading.scratch import TemporaryFolderError, check_temporary_folder, owned_folder, temporary_files
+from netlens_core.grading.scratch import (
+    TemporaryFolderError,
+    check_temporary_folder,
+    owned_folder,
+    remove_folder,
+    temporary_files,
+)
 
 _OWNER = (
     "from netlens_core.grading.scratch import owned_folder\n"
@@ -196,3 +202,54 @@ def test_a_folder_that_becomes_full_costs_no_grade(full, grade):
     """It ends the run in a line: no submission is told to have met a fault, and the next run grades it."""
     with pytest.raises(TemporaryFolderError):
         pool._guarded(grade, False, b"", None, None, 1, "x.py", "full")
+
+
+def nested(folder: Path, depth: int) -> None:
+    """Folders in folders: far more than a path can name, or a function call itself."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_whatever_lies_in_a_folder_it_is_removed(temporary):
+    """Nested 1,100 deep, closed to its owner, links out of it, pipes, names that are no text; and nothing outside."""
+    beside, folder = temporary / "beside", temporary / "folder"
+    (beside / "kept").mkdir(parents=True)
+    beside.chmod(0o500)
+    folder.mkdir()
+    nested(folder, 1100)
+    for mode in (0o000, 0o300, 0o500):
+        (folder / f"closed{mode}").mkdir()
+        (folder / f"closed{mode}" / "file").touch()
+        (folder / f"closed{mode}" / "below").mkdir()
+        (folder / f"closed{mode}").chmod(mode)
+    (folder / "link").symlink_to(beside)
+    (folder / "nowhere").symlink_to("missing")
+    os.mkfifo(folder / "pipe")
+    (folder / os.fsdecode(b"\xff")).mkdir()
+    remove_folder(folder)
+    assert not folder.exists()
+    assert (beside / "kept").is_dir() and beside.stat().st_mode & 0o777 == 0o500
+    remove_folder(temporary / "missing")
+
+
+def test_a_link_in_place_of_a_folder_is_not_followed(temporary):
+    (temporary / "other").mkdir()
+    (temporary / "other" / "kept").touch()
+    (temporary / "link").symlink_to("other")
+    remove_folder(temporary / "link")
+    assert (temporary / "other" / "kept").exists()
+
+
+def test_what_a_killed_owner_left_nested_deep_stops_no_start(temporary):
+    """A submission at the reduced level can leave that."""
+    left, lock = owned_folder("owned-")
+    nested(left, 1100)
+    lock.close()
+    ours, lock = owned_folder("owned-")
+    lock.close()
+    assert ours.exists() and not left.exists()

@@ -50,6 +50,25 @@ def test_a_bubblewrap_that_is_forbidden_is_told_with_its_own_words(best_level, m
     assert "AppArmor" in reason and "setting up uid map: Permission denied" in reason
 
 
+def test_the_reduced_level_is_tried_too_and_its_hindrance_told(best_level, monkeypatch):
+    """A container may refuse the system call filter or Landlock to an ordinary user as to root."""
+    monkeypatch.setattr(levels.shutil, "which", lambda name: None)
+    broken = levels._REDUCED_TRIAL.replace("confine.drop_capabilities()", "raise OSError(22, 'prctl 22: not here')")
+    monkeypatch.setattr(levels, "_REDUCED_TRIAL", broken)
+    level, reason = best_level()
+    assert level == "none"
+    assert "apt-get install bubblewrap" in reason and "prctl 22: not here" in reason
+
+
+@pytest.mark.parametrize("lock", ["confine.landlock([], [], [], [])", "syscalls.restrict_system_calls"])
+def test_locks_that_do_not_hold_are_no_level(best_level, monkeypatch, lock):
+    without = levels._REDUCED_TRIAL.replace(lock, "print" if lock.startswith("syscalls") else "1")
+    monkeypatch.setattr(levels, "_REDUCED_TRIAL", without)
+    monkeypatch.setattr(levels.shutil, "which", lambda name: None)
+    level, reason = best_level()
+    assert level == "none" and "stay open" in reason
+
+
 def test_a_trial_that_is_killed_from_outside_is_made_again(best_level, monkeypatch, tmp_path):
     """Twice killed, it says nothing yet; what it says at last is believed."""
     fake, real = tmp_path / "bwrap", shutil.which("bwrap") or "/bin/false"

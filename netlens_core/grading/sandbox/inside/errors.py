@@ -37,11 +37,18 @@ def _hint(error: BaseException, name: str) -> str:
             return f" ({words.said(words.NO_SPACE)})"
         if isinstance(error, RuntimeError) and "start new thread" in str(error)[:MAX_ERROR]:
             return f" ({words.said(words.NO_THREADS)})"
+        if name == "OperationalError" and "access permission denied" in str(error)[:MAX_ERROR]:
+            return f" ({words.said(words.NO_FILE_LOCKS)})"
         if type(error) in (PermissionError, BlockingIOError, RuntimeError):
             frames = traceback.extract_tb(error.__traceback__)
             starts = {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or "")
             if starts or any("/multiprocessing/" in frame.filename for frame in frames):
                 return f" ({words.said(words.NO_PROCESSES)})"
+        if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.ENOSYS):  # the system call filter
+            makes_sockets = any(
+                frame.filename.endswith("/socket.py") for frame in traceback.extract_tb(error.__traceback__)
+            )
+            return f" ({words.said(words.NO_NETWORK if makes_sockets else words.NOT_ALLOWED)})"
     except BaseException:
         return ""
     return ""

@@ -224,6 +224,8 @@ def _progress(total: int) -> Iterator[Callable[[Entry, Grade], None]]:
             if not (watched() or quiet()):
                 said = f"{_safe(entry.label)}: {_short(result)} in {result.seconds:.1f} s"
                 err.print(Text(f"[{next(numbers)}/{total}] {said}"), soft_wrap=True)
+            elif result.tries and not quiet():  # a bar forgets what it said
+                err.print(Text(f"{_safe(entry.label)}{_both_tries(result)}"), soft_wrap=True)
 
         yield told
 

@@ -372,6 +372,7 @@ class Gradebook:
                 store.seconds(one.key),
                 self.late_penalty(one.grade, one.entry.student),
                 in_words(one.outdated),
+                store.tries(one.key),
             )
             for one in self.marked()
         ]

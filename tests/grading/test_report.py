@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -450,3 +451,14 @@ def test_equal_grades_give_equal_bytes_in_any_order(tmp_path):
     write_reports(slower, "A course", tmp_path / "2", {"adversarial": 4})
     first, second = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in "12")
     assert first == second and len(first) == 4
+
+
+def test_both_tries_of_a_submission_are_told_to_staff_and_not_to_its_student():
+    tries = ("`f` ran out of memory: 256 MiB are allowed. <script>alert(1)</script>", "graded")
+    works = [replace(a_work("ada"), tries=tries), a_work("ben")]
+    page = Page(render_class(works, "Course", {"demo": 4}))
+    text = " ".join(page.words)
+    assert "Tried twice" in text and tries[0] in text
+    assert not any(tag == "script" and not attributes for tag, attributes in page.elements)
+    assert "Tried twice" not in render_class([a_work("ben")], "Course", {"demo": 4})
+    assert "256 MiB" not in render_student("ada", works[:1], "demo")

@@ -20,13 +20,14 @@ FEWEST_FOR_A_MEAN = 3
 
 @dataclass(frozen=True)
 class Place:
-    """A student's work with the address of its section on their page, and why its grade is outdated."""
+    """A student's work with the address of its section on their page, and what `GradedWork` tells besides."""
 
     student: str
     grade: Grade
     address: str
     late_penalty: float = 0.0
     outdated: str = ""
+    tries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def render_class(
             f"{named[work.student]}#{anchor(work.grade.exercise)}",
             work.late_penalty,
             work.outdated,
+            work.tries,
         )
         for work in works
     }
@@ -135,6 +137,7 @@ def render_class(
         submissions=len(ordered),
         unran=[place for place in ordered if place.grade.status != "graded"],
         outdated=[place for place in ordered if place.outdated],
+        tried_twice=[place for place in ordered if len(place.tries) == 2],
         changes=[(change, places.get((change.student, change.exercise))) for change in changes],
         mended=[place for place in ordered if place.grade.notes],
         waiting=_answers(ordered, titles, _waits),

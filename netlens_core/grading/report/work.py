@@ -16,6 +16,7 @@ class GradedWork:
         picture: name of a figure -> its PNG bytes; may raise OSError, KeyError or ValueError where it is lost.
         seconds: how long grading took; pages leave it out, so that grading again gives the same page.
         late_penalty: points that lateness costs; told, not taken off.
+        tries: how both tries ended, where the machine may have spoiled the first one.
         outdated: why the grade is not the one that grading would give now, in words; else empty.
     """
 
@@ -25,6 +26,7 @@ class GradedWork:
     seconds: float = 0.0
     late_penalty: float = 0.0
     outdated: str = ""
+    tries: Sequence[str] = ()
 
 
 def students_of(works: Iterable[GradedWork]) -> list[str]:

@@ -19,7 +19,7 @@ from netlens_core.commands.answers import answers, mark
 from netlens_core.commands.calibrate import calibrate
 from netlens_core.commands.check import check
 from netlens_core.commands.collect import collect
-from netlens_core.commands.displays import progress, working
+from netlens_core.commands.displays import progress
 from netlens_core.commands.export import export, gradescope_zip
 from netlens_core.commands.grade_news import (
     Again,
@@ -55,7 +55,7 @@ from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err,
 from netlens_core.commands.times import Times, times_table
 from netlens_core.commands.verify import verify
 from netlens_core.languages import speaking
-from netlens_core.progress import VARIABLE, quiet, start_heartbeat, watched
+from netlens_core.progress import VARIABLE, activity, quiet, start_heartbeat, watched
 
 if TYPE_CHECKING:
     from netlens_core.grading.grade import Grade
@@ -109,7 +109,7 @@ def doctor(as_json: AsJson = False) -> None:
     """What works here: sandbox level, networks and their weights, device, disk. Exit status 1 if grading would not."""
     from netlens_core.grading.doctor import diagnose
 
-    with working("Looking at what works here"):
+    with activity("Looking at what works here"):
         findings = diagnose()
     if as_json:
         print_json([vars(finding) for finding in findings])
@@ -167,7 +167,7 @@ def grade(
     level = usable_level(sandbox, no_sandbox)
     opened, times = Course(course), Times(workers or cores())
     with working_alone(opened, waiting=_told_to_wait):
-        with times.stage("preparing"), working("Looking for what is new"):
+        with times.stage("preparing"), activity("Looking for what is new"):
             book = Gradebook(opened, level, exercise, student)
             asked = asked_again(book, only) if again else []
             pending = [entry for entry, _ in due_of(book, asked, only)]
@@ -178,7 +178,7 @@ def grade(
                 failures = _grade_pending(book, pending, asked, times)
             finally:
                 book.keep_changes()
-        with times.stage("reports"), working("Writing reports"):
+        with times.stage("reports"), activity("Writing reports"):
             # Pages show the whole class, also where only a part of it was graded now.
             whole = Gradebook(opened, level) if exercise or student else book
             page = whole.write_views()
@@ -285,7 +285,7 @@ def grade_file(
     from netlens_core.grading.tables import grade_table
 
     level = usable_level(sandbox, no_sandbox)
-    with working(f"Grading {file.name}"):
+    with activity(f"Grading {file.name}"):
         opened = course_at(course)
         result = grade_one(opened, file, exercise, student, level)
     if report:
@@ -311,7 +311,7 @@ def report(course: CourseFolder, sandbox: LeastLevel = Level.full) -> None:
     from netlens_core.grading.gradebook import Gradebook
 
     opened = Course(course)
-    with working("Writing reports"), working_alone(opened, waiting=_told_to_wait):
+    with activity("Writing reports"), working_alone(opened, waiting=_told_to_wait):
         book = Gradebook(opened, sandbox.value)
         page = book.write_views()
     out.print(Text(f"Report: {page}"), soft_wrap=True)
@@ -348,7 +348,7 @@ def release(
 
     everyone = [*(student or []), *(read_students(students, column) if students else [])]
     opened = Course(course)
-    with working_alone(opened, waiting=_told_to_wait), working("Making notebooks and inputs"):
+    with working_alone(opened, waiting=_told_to_wait), activity("Making notebooks and inputs"):
         written = write_release(opened.in_language(language or opened.sheet.language), everyone)
     for path in written:
         out.print(Text(str(path)), soft_wrap=True)
@@ -365,7 +365,7 @@ def sample_course(
     from netlens_core.grading.sample import build_sample_course
 
     slugs = [slug.strip() for slug in exercises.split(",")] if exercises else None
-    with working("Writing the sample course"):
+    with activity("Writing the sample course"):
         written = build_sample_course(folder, slugs)
     out.print(Text(f"Sample course: {written}"), soft_wrap=True)
 

@@ -47,13 +47,18 @@ _under_way: list[Activity] = []
 
 @contextlib.contextmanager
 def activity(text: str) -> Iterator[Activity]:
-    """Name what is done inside the `with` block; activities nest, the outermost is told first."""
+    """Name what is done inside the `with` block, or in a function that is decorated with it.
+
+    Activities nest; the outermost is told first. In a command, a terminal shows a spinner meanwhile: nothing should be
+    printed on standard output then.
+    """
     entry = Activity(text)
     _under_way.append(entry)
     if _heartbeat:
         _heartbeat.changed()
     try:
-        yield entry
+        with _spinner():
+            yield entry
     finally:
         _under_way.remove(entry)
 
@@ -80,7 +85,7 @@ class Heartbeat:
     """A thread that prints what is being done on standard error.
 
     Args:
-        name: the command that is said to be under way where no activity is named, such as "netlens grade".
+        name: the command, such as "netlens grade", which is said to be under way where no activity is named.
         interval: seconds of silence until the next line.
         first: seconds until the first one.
         write: takes a whole line, its line feed included.
@@ -96,6 +101,7 @@ class Heartbeat:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.interval = name, interval
+        self._state = "starts: libraries are loaded"  # until the first activity
         self._write, self._clock = write or _to_stderr, clock
         self._began = clock()
         self._due = self._began + min(first, interval)
@@ -120,6 +126,7 @@ class Heartbeat:
 
     def changed(self) -> None:
         """A new activity begins: say so, unless something was printed just now."""
+        self._state = "is under way"
         if self._clock() - self._told_at >= min(SOON, self.interval):
             self.tell()
 
@@ -127,7 +134,7 @@ class Heartbeat:
         """Print a line now."""
         seconds = self._clock() - self._began
         since = f" ({seconds:.0f} s)" if seconds >= 1 else ""
-        line = f"{current() or f'{self.name} is under way'}{since}\n"
+        line = f"{current() or f'{self.name} {self._state}'}{since}\n"
         with self._lock:
             if self._ended.is_set():
                 return
@@ -217,6 +224,21 @@ class Display(Protocol):
 
 
 _display: Display | None = None
+_make_spinner: Callable[[], Display] | None = None
+
+
+def show_spinners(make: Callable[[], Display]) -> None:
+    """From now on, show a spinner while something is under way on a terminal."""
+    global _make_spinner
+    _make_spinner = make
+
+
+def _spinner() -> contextlib.AbstractContextManager[None]:
+    """A spinner, unless there is something to be seen already or nobody to see it."""
+    ours = threading.current_thread() is threading.main_thread()
+    if _make_spinner and not _display and ours and watched():
+        return shown(_make_spinner())
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager

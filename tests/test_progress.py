@@ -71,6 +71,10 @@ def test_slow_work_is_told_from_the_first_second_and_never_with_a_gap(watch, hea
 def test_work_that_names_nothing_is_told_by_its_command(watch, heart):
     watch.work(heart, 12)
     assert watch.lines[0][0] <= 1 and max(watch.gaps) <= PATIENCE
+    assert watch.lines[-1][1].startswith("netlens grade starts: libraries are loaded (")
+    with activity("grading"):
+        pass
+    watch.work(heart, 12)
     assert watch.lines[-1][1].startswith("netlens grade is under way (")
 
 
@@ -136,6 +140,30 @@ def test_the_thread_speaks_while_the_main_thread_is_blocked():
     assert not heart._thread.is_alive() and threading.active_count() >= 1
 
 
+def test_spinners_show_only_what_is_outermost_and_give_way_to_bars(monkeypatch):
+    events: list[str] = []
+
+    class Shown:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def start(self) -> None:
+            events.append(f"{self.name} on")
+
+        def stop(self) -> None:
+            events.append(f"{self.name} off")
+
+    monkeypatch.setattr(progress, "_make_spinner", lambda: Shown("spinner"))
+    monkeypatch.setattr(progress, "watched", lambda: True)
+    with activity("outer"), activity("inner"), progress.shown(Shown("bar")), activity("innermost"):
+        events.append("work")
+    assert events == ["spinner on", "spinner off", "bar on", "work", "bar off", "spinner on", "spinner off"]
+    monkeypatch.setattr(progress, "watched", lambda: False)
+    with activity("outer"):
+        pass
+    assert len(events) == 7
+
+
 # -- the command line ------------------------------------------------------------------------------------
 
 SLOW = r"""
@@ -193,12 +221,13 @@ def test_ctrl_c_ends_without_a_traceback():
     assert all(line.startswith(b"forging") for line in told), told
 
 
-def test_on_a_terminal_a_spinner_tells_it_and_no_lines():
+def test_on_a_terminal_spinners_and_bars_tell_it_and_no_lines():
     parent, child = pty.openpty()
     program = (
         "import time; from netlens_core.progress import *; start_heartbeat(['grade', 'x'])\n"
-        "from netlens_core.commands.displays import working\n"
-        "with working('Preparing'), activity('forging noise'):\n    time.sleep(0.6)\n"
+        "from netlens_core.commands.displays import progress, spinner; show_spinners(spinner)\n"
+        "with activity('Preparing'), activity('forging noise'):\n    time.sleep(0.6)\n"
+        "with progress('Grading', 3) as told:\n    detail('ada'); time.sleep(0.3); told('ben'); time.sleep(0.3)\n"
     )
     environment = {**os.environ, "TERM": "xterm", "NETLENS_PROGRESS": "0.1", "COLUMNS": "100"}
     running = subprocess.Popen([sys.executable, "-c", program], stderr=child, stdout=child, env=environment)
@@ -212,4 +241,5 @@ def test_on_a_terminal_a_spinner_tells_it_and_no_lines():
             pass
     assert running.wait(timeout=600) == 0
     assert b"\x1b[?25l" in shown and "Preparing: forging noise…".encode() in shown
+    assert b"Grading" in shown and b"1/3" in shown and b"ada" in shown
     assert b" s)" not in shown

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.displays import working
 from netlens_core.commands.grading import LeastLevel, Level, OnlyExercises, told_troubles
 from netlens_core.commands.shared import DONE, FAILED, AsJson, err, out, print_json, said
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.answers import Answer, MarkSheet
@@ -53,7 +53,7 @@ def answers(
     if to and to.suffix.lower() not in (".html", ".csv"):
         raise NetlensError(f"{to}: --to takes a name that ends in .html, to read, or in .csv, to fill in")
     opened = Course(course)
-    with working("Reading answers"):
+    with activity("Reading answers"):
         found = written_answers(Gradebook(opened, sandbox.value, exercise), blind)
     if to:
         with speaking(opened.catalog()):

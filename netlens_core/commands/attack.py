@@ -12,6 +12,7 @@ from rich.text import Text
 
 from netlens_core import NetlensError
 from netlens_core.commands.shared import AsJson, Device, NetworkName, Picture, Seed, err, load, out, picture, print_json
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -150,6 +151,7 @@ def _view(network: Network, image: Tensor, true: int) -> dict[str, Any]:
     }
 
 
+@activity("asking other networks")
 def _others(loaded: Network, before: Tensor, after: Tensor, true: int, device: str) -> list[dict[str, Any]]:
     """The same of networks that the image was not made against, where their weights are here."""
     from netlens_core.networks import network_source

@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.displays import progress, working
+from netlens_core.commands.displays import progress
 from netlens_core.commands.grading import LeastLevel, Level, Workers, cores, course_at, usable_level
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.calibration import Found
@@ -63,7 +64,7 @@ def calibrate(
 def _measured(course: Course, slug: str, flowers: int, workers: int, level: str, again: bool) -> list[Found]:
     from netlens_core.grading.calibration import calibration, found_among, tried
 
-    with working(f"Preparing {slug}"):
+    with activity(f"Preparing {slug}"):
         planned = calibration(course, slug, flowers, level)
     seen = []
     with (

@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.displays import working
 from netlens_core.commands.shared import DONE, FAILED, AsJson, Language, out, print_json
 from netlens_core.languages import speaking, translate
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.self_check import SelfCheck
@@ -38,7 +38,7 @@ def check(
     from netlens_core.grading.self_check import self_check
 
     opened = PublicCourse(course) if course else PublicCourse.shipped()
-    with working(notebook.name):
+    with activity(notebook.name):
         found = self_check(opened, notebook, exercise, language)
     folder = output or notebook.with_name(f"{notebook.stem}-check")
     pictures = _written(found, folder)

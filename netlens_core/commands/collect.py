@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.displays import working
 from netlens_core.commands.shared import DONE, FAILED, AsJson, out, print_json
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.collecting import Collection
@@ -63,7 +63,7 @@ def collect(
     opened = Course(course)
     opened.refuse_unknown(exercise)
     roster = read_roster(students, column) if students else None
-    with working(f"Collecting {downloads.name}"), working_alone(opened, waiting=lambda: None):
+    with activity(f"Collecting {downloads.name}"), working_alone(opened, waiting=lambda: None):
         found = collect_from(
             downloads,
             exercise,

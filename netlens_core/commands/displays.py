@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,21 +17,17 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.spinner import Spinner
 from rich.text import Text
 
 from netlens_core.commands.shared import err, out
 from netlens_core.progress import activity, current, shown, watched
 
 
-@contextlib.contextmanager
-def working(what: str) -> Iterator[None]:
-    """Say what is being done, and within it whatever is named by `netlens_core.progress.activity`."""
-    with activity(what):
-        if not watched():
-            yield
-        else:
-            with shown(err.status(_Current())):
-                yield
+def spinner() -> Live:
+    """A spinner that says what is being done."""
+    spinning = Spinner("dots", text=_Current())
+    return Live(spinning, console=err, transient=True, refresh_per_second=8, redirect_stdout=out.is_terminal)
 
 
 class _Current:
@@ -43,6 +40,9 @@ class _Current:
 @contextlib.contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     """Count finished work: `told("ada · noise: 10/10")` moves a bar on by one; what is printed stays above it."""
+    if not total:
+        yield lambda last: None
+        return
     done = 0
     with activity(f"{what}, 0 of {total} done") as entry:
 
@@ -51,7 +51,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
             done += 1
             entry.text = f"{what}, {done} of {total} done"
 
-        if not total or not watched():
+        if not watched():
             yield count
             return
         columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]

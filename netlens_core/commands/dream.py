@@ -20,6 +20,7 @@ from netlens_core.commands.shared import (
     refuse_output,
     save,
 )
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,6 +121,7 @@ def _present(target: str) -> list[str]:
     return [target, *(name for name in _JURY if name != target and network_source(name).available)]
 
 
+@activity("asking networks what they see")
 def _seen(name: str, image: Tensor, wanted: str | None) -> dict[str, Any]:
     network = load(name)
     [(category, probability)] = network.classify(image, k=1)

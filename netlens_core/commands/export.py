@@ -11,7 +11,6 @@ import typer
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.displays import working
 from netlens_core.commands.grade_news import tell_outdated, told_problems
 from netlens_core.commands.grading import (
     LeastLevel,
@@ -22,6 +21,7 @@ from netlens_core.commands.grading import (
     told_troubles,
 )
 from netlens_core.commands.shared import DONE, FAILED, err, out, said
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.exports.matching import Person
@@ -119,10 +119,10 @@ def export(
     if decimal and not template:
         raise NetlensError("--decimal is about the numbers of --template: give that too")
     opened = Course(course)
-    with working("Reading the gradebook"):
+    with activity("Reading the gradebook"):
         book = Gradebook(opened, sandbox.value, exercise, student)
     _refuse_unknown(names, _known_columns(to, template, students, list(book.exercises)))
-    with working("Reading grades"):
+    with activity("Reading grades"):
         works = [work for work in scored_works(book) if not (finished and work.grade.needs_manual_grade)]
     people = _people(students, names, works)
     mark = decimal.value if decimal else ""
@@ -260,7 +260,7 @@ def gradescope_zip(
     _refuse_unknown(names, ["student"] if students else [])
     people = read_people(students, names.get("student")) if students else []
     opened = course_at(course)
-    with working(f"Packing {slug}"):
+    with activity(f"Packing {slug}"):
         data = autograder_zip(opened, slug, people, visibility.value, pictures)
         limit = opened.exercise_sheet(slug).limits.total_seconds
     write_atomically(into, data)

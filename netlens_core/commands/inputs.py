@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from netlens_core.commands.displays import working
 from netlens_core.commands.shared import AsJson, Language, print_json, said
 from netlens_core.languages import ENGLISH, speaking, translate
+from netlens_core.progress import activity
 
 
 def inputs(
@@ -34,7 +34,7 @@ def inputs(
     from netlens_core.own_inputs import make_inputs
 
     with speaking(language or written_in(folder / f"{exercise}.ipynb") or ENGLISH.language):
-        with working(exercise):
+        with activity(exercise):
             if course_seed is None and course is None:
                 written = make_inputs(exercise, student, folder)
             else:

@@ -15,9 +15,10 @@ from rich.text import Text
 from netlens_core import NetlensError
 from netlens_core.commands.encoding import is_unicode, print_everywhere, restart_in_utf8
 from netlens_core.languages import translate
-from netlens_core.progress import spoke, stop_heartbeat
+from netlens_core.progress import activity, show_spinners, spoke, stop_heartbeat
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from torch import Tensor
 
     from netlens_core.networks import Network
@@ -58,6 +59,7 @@ def run(app: typer.Typer) -> None:
     # Read when torch is loaded. On a busy machine, threads that spin while they wait steal the time they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     print_everywhere()
+    show_spinners(_spinner)
     try:
         try:
             app()
@@ -78,11 +80,15 @@ def run(app: typer.Typer) -> None:
         sys.exit(FAILED)
 
 
+def _spinner() -> Live:
+    from netlens_core.commands.displays import spinner
+
+    return spinner()
+
+
 def load(name: str, device: str = "auto") -> Network:
     """A network by name. Raises NetlensError for an unknown name, missing weights or a device that is not there."""
-    from netlens_core.commands.displays import working
-
-    with working(f"Loading {name}"):
+    with activity(f"Loading {name}"):
         return _loaded(name, device)
 
 

@@ -22,6 +22,7 @@ from netlens_core.commands.shared import (
     refuse_output,
     save,
 )
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,6 +98,7 @@ def stylize(
         _print(measures, seconds)
 
 
+@activity("measuring the painting")
 def _measured(network: Network, painted: Tensor, content: Tensor, style: Tensor) -> list[tuple[str, float, float]]:
     """Each measure's name, its value for the content as it was, and for what was painted."""
     from netlens_core.measures import style as measure

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from netlens_core.commands.displays import progress, working
+from netlens_core.commands.displays import progress
 from netlens_core.commands.grading import (
     LeastLevel,
     Level,
@@ -21,6 +21,7 @@ from netlens_core.commands.grading import (
     usable_level,
 )
 from netlens_core.commands.shared import DONE, FAILED, INTERRUPTED, AsJson, err, out, print_json
+from netlens_core.progress import activity
 
 if TYPE_CHECKING:
     from netlens_core.grading.verify import Plan, Standing, Verdict
@@ -45,7 +46,7 @@ def verify(
     """
     from netlens_core.grading.verify import add_solutions_of_no_exercise, plan, standings
 
-    with working("Preparing exercises"):
+    with activity("Preparing exercises"):
         level, chosen = usable_level(sandbox), course_at(course).in_language("en")
         planned = plan(chosen, slugs or chosen.sheet.exercises, level, flowers, reference_only)
         if not slugs:

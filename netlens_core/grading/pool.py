@@ -97,7 +97,7 @@ def _one_pool(
     running: dict[Future[Grade], _Try] = {}
     since: dict[str, float] = {}
     context = _context()
-    detail(f"starting {workers} {'worker' if workers == 1 else 'workers'}, which load torch and the networks")
+    detail(partial(_starting, workers, since))
     with _Executor(workers, context) as executor:
         try:
             while batch or running:
@@ -148,6 +148,12 @@ def _given_up(one: _Try) -> Grade:
     fault = _DIED if one.first == _DIED else f"{one.first} Tried again, {_DIED}"
     graded = _lost(one.work, fault)
     return graded.model_copy(update={"tries": (one.first, _DIED)})
+
+
+def _starting(workers: int, since: dict[str, float]) -> str:
+    """What is said until the first grade is there: a busy machine loads libraries for a minute."""
+    starts = "a worker starts, loads" if workers == 1 else f"{workers} workers start, load"
+    return f"{starts} torch and the networks, and then {', '.join(since.copy())}"
 
 
 def _under_way(since: dict[str, float]) -> str:

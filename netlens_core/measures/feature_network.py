@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from netlens_core.images import resize
 from netlens_core.networks import load_network
+from netlens_core.progress import activity
 
 FEATURES = 32  # of a trained classifier
 _LITE_LAYER, _LITE_SIZE = "blocks.4", 64
@@ -50,6 +51,7 @@ class FeatureNetwork:
             return self._classify(self.features(images)).softmax(1)
 
 
+@activity("training a classifier to measure with")
 def classifier_features(
     images: Tensor, labels: Tensor, held_out: tuple[Tensor, Tensor] | None = None, steps: int = 300, seed: int = 0
 ) -> FeatureNetwork:
@@ -108,6 +110,7 @@ def _body(channels: int, side: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * channels, FEATURES), nn.ReLU())
 
 
+@activity("loading a network to measure with")
 def lite_features(reference: Tensor, device: str = "cpu") -> FeatureNetwork:
     """EfficientNet-Lite0, halfway up, averaged over the picture, in the eight directions in which images vary most.
 

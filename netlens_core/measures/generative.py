@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from netlens_core.measures.feature_network import FeatureNetwork
+from netlens_core.progress import activity
 
 NEIGHBOURS = 5  # as Naeem et al. recommend
 COPY = 0.25  # of the usual distance between an honest image and its nearest training image: below, it is a copy
@@ -63,6 +64,7 @@ class Quality:
     confidence: float | None
 
 
+@activity("measuring the drawings")
 def measure(generated: Tensor, training: Tensor, held_out: Tensor, network: FeatureNetwork) -> Quality:
     """Measure generated images against those trained on and those held out, all (N, C, H, W) in [0, 1] of one size.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from netlens_core.networks import Network
+from netlens_core.progress import activity
 
 BLUR_SIGMA = 10.0  # pixels: nothing of a flower's petals is left
 
@@ -68,6 +69,7 @@ class Curve:
         return float(torch.trapezoid(torch.tensor(self.probabilities), torch.tensor(self.shares)))
 
 
+@activity("measuring the map")
 def deletion_curve(network: Network, image: Tensor, heat: Tensor, category: str | int, points: int = 33) -> Curve:
     """The probability as the map's hottest pixels turn grey, one after the other: a good map makes it fall early.
 
@@ -82,6 +84,7 @@ def deletion_curve(network: Network, image: Tensor, heat: Tensor, category: str 
     return _curve(network, image, torch.full_like(image, 0.5), heat, category, points)
 
 
+@activity("measuring the map")
 def insertion_curve(network: Network, image: Tensor, heat: Tensor, category: str | int, points: int = 33) -> Curve:
     """The probability as the map's hottest pixels come out of a blur: a good map makes it rise early.
 

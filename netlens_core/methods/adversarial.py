@@ -27,6 +27,7 @@ from torch import Tensor
 from netlens_core.images import to_8bit
 from netlens_core.methods.progress import steps as progress_steps
 from netlens_core.networks import Network
+from netlens_core.progress import activity
 
 Norm = Literal["linf", "l2"]
 
@@ -122,6 +123,7 @@ def mix(image: Tensor, noise: Tensor, amplitude: float = 0.12) -> Tensor:
 
 
 @torch.no_grad()
+@activity("looking for the least noise")
 def smallest_mix(network: Network, image: Tensor, noise: Tensor, goal: Goal) -> tuple[float, Attack]:
     """The least amplitude, to a quarter of a level, at which an 8-bit mix of image and noise fools; and that mix.
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from netlens_core.images import resize
 from netlens_core.networks import Network
+from netlens_core.progress import activity
 
 Ranking = list[tuple[str, float]]  # categories with their probabilities, likeliest first
 _COOLEST, _HOTTEST = 0.05, 20.0
@@ -44,6 +45,7 @@ def ranking(network: Network, probabilities: Tensor, k: int = 5) -> Ranking:
 
 
 @torch.no_grad()
+@activity("asking the network")
 def logits_of(network: Network, images: Sequence[Tensor]) -> Tensor:
     """Logits (N, categories) of images (3, H, W) in [0, 1], each of its own size, on the CPU; a few at a time."""
     size = network.input_size
@@ -57,6 +59,7 @@ def logits_of(network: Network, images: Sequence[Tensor]) -> Tensor:
 # -- how far to believe a probability --------------------------------------------------------------------
 
 
+@activity("fitting the temperature")
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T for which softmax(logits / T) fits labelled images best, by negative log-likelihood.
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from netlens_core import NetlensError
 from netlens_core.images import fit, load_image, resize
+from netlens_core.progress import activity
 
 SIZES = (8, 16, 32, 64, 128)  # pixels
 FEWEST_IMAGES = 50
@@ -46,6 +47,7 @@ class Dataset:
     held_out_labels: Tensor | None = None
 
 
+@activity("reading the images")
 def load_dataset(source: str, size: int | None = None, count: int = 3000, folder: Path | None = None) -> Dataset:
     """Images by name: "digits", "daisies", "mnist", "celeba", or else the path of a folder of pictures.
 

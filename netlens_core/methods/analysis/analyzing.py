@@ -15,6 +15,7 @@ from netlens_core.methods.analysis.fields import Field, field_of, input_field
 from netlens_core.methods.analysis.names import classic_names
 from netlens_core.methods.analysis.recording import Call, Recording, record
 from netlens_core.networks import Network
+from netlens_core.progress import activity
 
 _RESHAPES = {"flatten", "reshape", "view", "squeeze", "unsqueeze"}
 
@@ -88,6 +89,7 @@ class Analysis:
         return sum(row.memory for row in self.rows)
 
 
+@activity("running the network")
 def analyze(
     network: Network | nn.Module,
     size: int | tuple[int, ...] | None = None,

@@ -14,6 +14,7 @@ import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from netlens_core.grading.nbgrader.panel import without_html
+from netlens_core.grading.sandbox.limits import Limits
 
 NASTY = "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mALL PASSED\\x1b[0m\\u202e\\u2066\\u200b\\x00\\x08\\r\\ud800"
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -67,6 +68,33 @@ def test_only_decent_pictures_leave(strike, picture):
     source = f"from IPython.display import display\ndisplay({{'image/png': {picture}, 'text/plain': 'x'}}, raw=True)"
     aftermath = strike(f"{source}\ndef attack(): return 1")
     assert [set(output["data"]) for output in aftermath.cells[0].outputs] == [{"text/plain"}]
+    text = aftermath.cells[0].outputs[0]["data"]["text/plain"]
+    assert text.startswith("x") and ("picture left out" in text or "too large" in text or picture in ("'text'", "7"))
+
+
+def test_a_picture_bomb_is_bounded_by_its_pixels(strike):
+    """Thousands of pictures of 4096 x 4096 pixels fit into few bytes; a browser needs 64 MiB for each."""
+    cell = f"""
+from IPython.display import display
+for _ in range(40): display({{"image/png": {png(side=4096)!r}, "text/plain": "bomb"}}, raw=True)
+"""
+    aftermath = strike(f"{cell}\ndef attack(): return 1", limits=Limits(call_seconds=9))
+    outputs = aftermath.cells[0].outputs
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 100_000_000 // 4096**2 == 5
+    left_out = [output["data"]["text/plain"] for output in outputs if "data" in output and output not in pictures]
+    told = "bomb (picture left out: all pictures of a notebook together may have 100 million pixels)"
+    assert left_out == [told] * (32 - 5)
+    assert outputs[-1]["text"] == "(more outputs of this cell are left out: 32 are the most)\n"
+
+
+def test_what_a_notebook_shows_is_bounded_and_the_rest_told(strike):
+    """The bytes of all outputs together, pictures included."""
+    source = "import numpy as np\nfrom PIL import Image\n"
+    source += "display(*[Image.fromarray(np.random.randint(0, 255, (500, 500, 3), np.uint8)) for _ in range(9)], 'end')"
+    outputs = strike(f"{source}\ndef attack(): return 1", limits=Limits(output_mb=2, call_seconds=9)).cells[0].outputs
+    assert ["image/png" in output.get("data", {}) for output in outputs] == [True, True, False]
+    assert outputs[-1]["text"] == "(the rest is left out: the notebook shows more than is kept)\n"
 
 
 def test_markup_does_not_leave(strike):
@@ -81,13 +109,13 @@ def attack(): return 1
     assert {kind for output in outputs for kind in output["data"]} == {"text/plain"}
 
 
-def png(*more: tuple[bytes, bytes], after: bytes = b"") -> bytes:
-    """A picture of 4 x 4 pixels with further chunks in it, and something behind its end."""
+def png(*more: tuple[bytes, bytes], after: bytes = b"", side: int = 4) -> bytes:
+    """A picture with further chunks in it, and something behind its end."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     rows = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 3 * 4))))
     middle = b"".join(chunk(kind, data) for kind, data in more)
     return b"\x89PNG\r\n\x1a\n" + head + middle + rows + chunk(b"IEND", b"") + after

@@ -23,7 +23,7 @@ from PIL import Image
 
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.intake import MAX_CELLS, MAX_SOURCE, read_submission
-from netlens_core.grading.sandbox.claims import cell_of, outcome_of
+from netlens_core.grading.sandbox.claims import Room, cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sheets import CourseError, CourseSheet, ExerciseSheet, checked_yaml
@@ -208,7 +208,7 @@ def _claimed(frame: Any, limits: Limits) -> None:
     outcome = outcome_of(frame, "`f`", 1, limits)
     assert len(outcome.message) < 6000 and "\x1b" not in outcome.message
     if isinstance(frame, dict):
-        cell = cell_of(frame, 1, [1 << 20])
+        cell = cell_of(frame, 1, Room(1 << 20))
         json.dumps([cell.error, cell.traceback, cell.outputs]).encode()
     borders = {kind: partial(read, what="`f`") for kind, read in BORDER.items()}
     for kind, border in {**borders, "answers": answers_from}.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from netlens_core.grading.plain_text import plain
@@ -16,6 +17,7 @@ _MOST_OUTPUTS = 40  # a cell
 _MOST_TEXT = 65_000  # characters of one output
 _MOST_PICTURE = 1 << 20  # bytes
 _LARGEST_SIDE = 4096  # pixels
+_MOST_MEGAPIXELS = 100  # of a notebook's pictures together; a browser needs 4 MB of memory for each
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _DRAWING = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
@@ -41,16 +43,28 @@ def outcome_of(reply: Any, what: str, number: int, limits: Limits) -> Outcome:
     return Outcome("error", message=raised + (f"\n{trace}" if trace else ""))
 
 
-def cell_of(frame: dict[str, Any], number: int, room: list[int]) -> CellRun:
-    """What a notebook cell showed; `room` holds how many bytes may still be kept, and is lowered."""
+@dataclass
+class Room:
+    """How much of what a notebook shows may still be kept."""
+
+    size: int  # bytes
+    pixels: int = _MOST_MEGAPIXELS * 1_000_000  # a picture of few bytes can have many
+
+
+def cell_of(frame: dict[str, Any], number: int, room: Room) -> CellRun:
+    """What a notebook cell showed; `room` is lowered by what is kept of it. What is left out is told."""
     error, outputs = frame.get("error"), frame.get("outputs")
+    shown = outputs if isinstance(outputs, list) else []
     kept = []
-    for entry in (outputs if isinstance(outputs, list) else [])[:_MOST_OUTPUTS]:
-        output, size = _output(entry if isinstance(entry, dict) else {}, number)
-        if size > room[0]:
+    for entry in shown[:_MOST_OUTPUTS]:
+        output, size = _output(entry if isinstance(entry, dict) else {}, number, room)
+        if size > room.size:
             break
-        room[0] -= size
+        room.size -= size
         kept.append(output)
+    if len(kept) < len(shown):
+        told = translate("the rest is left out: the notebook shows more than is kept")
+        kept.append({"output_type": "stream", "name": "stderr", "text": f"({told})\n"})
     return CellRun(
         error=None if error is None else plain(_text(error), 600),
         traceback=plain(_text(frame.get("trace")), 4000),
@@ -58,20 +72,41 @@ def cell_of(frame: dict[str, Any], number: int, room: list[int]) -> CellRun:
     )
 
 
-def _output(entry: dict[str, Any], number: int) -> tuple[dict[str, Any], int]:
+def _output(entry: dict[str, Any], number: int, room: Room) -> tuple[dict[str, Any], int]:
     """One output in the notebook format's own form, and its size in bytes."""
     text, kind = plain(_overwritten(_text(entry.get("text"))), _MOST_TEXT), entry.get("kind")
     if kind not in ("result", "display"):
         name = "stderr" if kind == "stderr" else "stdout"
         return {"output_type": "stream", "name": name, "text": text}, len(text)
     data = {"text/plain": text}
-    picture = entry.get("png")
-    if isinstance(picture, bytes) and (picture := _decent_png(picture)):
-        data["image/png"] = base64.b64encode(picture).decode()
+    if "png" in entry:
+        picture = _decent_png(entry["png"]) if isinstance(entry["png"], bytes) else None
+        if left_out := _too_much(picture, room):
+            data["text/plain"] = f"{text} ({left_out})".lstrip()
+        elif picture:
+            data["image/png"] = base64.b64encode(picture).decode()
     output: dict[str, Any] = {"output_type": "display_data", "data": data, "metadata": {}}
     if kind == "result":
         output |= {"output_type": "execute_result", "execution_count": number}
     return output, sum(len(part) for part in data.values())
+
+
+def _too_much(picture: bytes | None, room: Room) -> str:
+    """Why a picture is left out, in words for the student; "" where it is kept, and `room` lowered."""
+    if picture is None:
+        return translate(
+            "picture left out: it is damaged, larger than {size} MiB or has a side above {side} pixels",
+            size=_MOST_PICTURE >> 20,
+            side=_LARGEST_SIDE,
+        )
+    width, height = struct.unpack(">II", picture[len(_PNG) : len(_PNG) + 8])
+    if width * height > room.pixels:
+        return translate(
+            "picture left out: all pictures of a notebook together may have {most} million pixels",
+            most=_MOST_MEGAPIXELS,
+        )
+    room.pixels -= width * height
+    return ""
 
 
 def _text(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from netlens_core.grading.sandbox.claims import cell_of, outcome_of
+from netlens_core.grading.sandbox.claims import Room, cell_of, outcome_of
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.inside.words import INSIDE
 from netlens_core.grading.sandbox.limits import Limits, total_used
@@ -70,7 +71,7 @@ class Session:
         self._child: Process | None = None
         self._requests = 0
         self._history: list[tuple[dict[str, Any], str]] = []  # what the submission has answered since it was started
-        self._room = [limits.output_mb << 20]
+        self._room = Room(limits.output_mb << 20)
         self.status: SessionStatus = "ok"
         self.message = ""
         self.cells: tuple[CellRun, ...] = ()
@@ -126,7 +127,7 @@ class Session:
     def _start(self) -> None:
         """Run the notebook in a new child; the first run's outputs are the ones that are kept. Raises Ended."""
         cells: list[CellRun] = []
-        room = list(self._room)
+        room = replace(self._room)
         self._child = self._fork()
         try:
             with self._counted(self._child):

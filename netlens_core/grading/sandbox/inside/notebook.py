@@ -30,6 +30,7 @@ class _Shown:
 
     def __init__(self) -> None:
         self.outputs: list[dict[str, Any]] = []
+        self._left_out = False
         self._left = {"stdout": MAX_TEXT, "stderr": MAX_TEXT}
 
     def printed(self, name: str, text: str) -> None:
@@ -40,13 +41,13 @@ class _Shown:
         text = text if len(text) < left else f"{text[:left]}\n… ({words.said(words.MORE_PRINTED)})\n"
         if self.outputs and self.outputs[-1]["kind"] == name:
             self.outputs[-1]["parts"].append(text)
-        elif len(self.outputs) < MAX_OUTPUTS:
+        elif self._has_room():
             self.outputs.append({"kind": name, "parts": [text]})
 
     def displayed(self, kind: str, data: Any) -> None:
         text = str(data.get("text/plain", ""))[:MAX_TEXT]
         picture = data.get("image/png")
-        if len(self.outputs) >= MAX_OUTPUTS or not (text or picture):
+        if not (text or picture) or not self._has_room():
             return
         output: dict[str, Any] = {"kind": kind, "text": text}
         if isinstance(picture, bytes):
@@ -55,11 +56,20 @@ class _Shown:
             )
         self.outputs.append(output)
 
+    def _has_room(self) -> bool:
+        """Whether one more output can be kept; else that is told."""
+        self._left_out |= len(self.outputs) >= MAX_OUTPUTS
+        return len(self.outputs) < MAX_OUTPUTS
+
     def plain(self) -> list[dict[str, Any]]:
-        return [
+        shown = [
             {"kind": entry["kind"], "text": "".join(entry["parts"])} if "parts" in entry else entry
             for entry in self.outputs
         ]
+        if self._left_out:
+            told = words.said(words.MORE_SHOWN, most=MAX_OUTPUTS)
+            shown.append({"kind": "stderr", "text": f"({told})\n"})
+        return shown
 
 
 class _Stream(io.TextIOBase):
@@ -200,7 +210,7 @@ def _collect_figures(shown: _Shown) -> None:
     try:
         from matplotlib import pyplot
 
-        for number in pyplot.get_fignums()[:8]:
+        for number in pyplot.get_fignums()[: MAX_OUTPUTS + 1]:  # one more shows that some are left out
             held = io.BytesIO()
             figure = pyplot.figure(number)
             figure.savefig(held, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None})

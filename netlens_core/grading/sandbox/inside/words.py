@@ -35,6 +35,7 @@ NO_THREADS = N_("no more threads are allowed here")
 NO_SHELL = N_("shell commands are not run here: {line}")
 NO_INSTALLING = N_("packages are not installed here: {line}")
 MORE_PRINTED = N_("more was printed")
+MORE_SHOWN = N_("more outputs of this cell are left out: {most} are the most")
 TOO_LARGE = N_("picture too large")
 NO_FIGURE = N_("a figure cannot be drawn: {error}")
 

@@ -195,3 +195,11 @@ def test_what_landlock_has_no_right_for_is_closed_at_the_reduced_level(machine):
     allowed = {version: outcome(machine, truncate, landlock=version) == "allowed" for version in (1, 2, 3, 7)}
     assert allowed == {1: False, 2: False, 3: True, 7: True}
     assert outcome(machine, truncate, full=True, landlock=1) == "allowed"
+
+
+def test_the_page_about_security_counts_the_list_as_it_is():
+    text = " ".join((Path(__file__).parents[3] / "docs" / "security.md").read_text().split())
+    lists = [syscalls._numbers(syscalls._ALLOWED, machine) for machine in MACHINES]
+    tested = [len(syscalls._conditions(OWN).keys() & names.keys()) for names in lists]
+    said = f"allows {len(lists[0])} system calls on x86-64, {tested[0]} of them with certain arguments only, and "
+    assert said + f"{len(lists[1])} and {tested[1]} on 64-bit ARM" in text

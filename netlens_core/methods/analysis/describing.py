@@ -7,7 +7,7 @@ The words and the order of dimensions (height x width x channels, weights with t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from netlens_core.methods.analysis.fields import pair, window
 from netlens_core.methods.analysis.recording import Call
@@ -15,9 +15,12 @@ from netlens_core.methods.analysis.recording import Call
 Shape = tuple[int, ...]
 
 
-def size_text(shape: Shape) -> str:
-    """A shape with its batch as the table has it: height x width x channels; 1x1xC for a vector."""
-    if len(shape) == 4:
+def size_text(shape: Shape, channels: int | None = 1) -> str:
+    """A shape with its batch as the table has it: height x width x channels; 1x1xC for a vector.
+
+    channels: the axis that holds them. Where it is None, the numbers stand in the tensor's own order.
+    """
+    if len(shape) == 4 and channels == 1:
         return f"{shape[2]}x{shape[3]}x{shape[1]}"
     if len(shape) == 2:
         return f"1x1x{shape[1]}"
@@ -30,13 +33,15 @@ def learnables(call: Call) -> tuple[tuple[str, str], ...]:
     return tuple(_learnable(call, name, shape) for name, shape in short)
 
 
-def describe(call: Call, given: list[Shape]) -> tuple[str, str]:
-    """Type and description of a call; `given` are the shapes of its inputs, with the batch."""
+def describe(call: Call, sources: Sequence[Call]) -> tuple[str, str]:
+    """Type and description of a call; `sources` are the calls whose results it takes."""
     name = call.function.rstrip("_")
     if name in _WORDS:
         return _WORDS[name]
-    if name in _DESCRIBERS:
-        return _DESCRIBERS[name](call, given)
+    if name in ("flatten", "reshape", "view", "permute", "transpose") and sources:
+        return _shape_change(call, sources[0])
+    if name in _DESCRIBERS and sources:
+        return _DESCRIBERS[name](call, [source.output for source in sources])
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:], words
 
@@ -103,7 +108,8 @@ def _dropout(call: Call, given: list[Shape]) -> tuple[str, str]:
 
 def _concatenation(call: Call, given: list[Shape]) -> tuple[str, str]:
     dim = call.argument("dim", 1, 0)
-    along = "Depth concatenation" if len(call.output) == 4 and dim in (1, -3) else "Concatenation"
+    depth = len(call.output) == 4 and call.channels is not None and dim in (call.channels, call.channels - 4)
+    along = "Depth concatenation" if depth else "Concatenation"
     return along, f"{along} of {len(call.argument('tensors', 0, call.inputs))} inputs"
 
 
@@ -128,8 +134,11 @@ def _padding(call: Call, given: list[Shape]) -> tuple[str, str]:
     return "Padding", f"padding {_list(top, bottom, left, right)}"
 
 
-def _shape_change(call: Call, given: list[Shape]) -> tuple[str, str]:
-    return call.function.capitalize(), f"{size_text(given[0])} to {size_text(call.output)}"
+def _shape_change(call: Call, source: Call) -> tuple[str, str]:
+    before, after = size_text(source.output, source.channels), size_text(call.output, call.channels)
+    moved = len(call.output) == 4 and source.channels != call.channels and call.function in ("permute", "transpose")
+    now = {1: ", channels now first", 3: ", channels now last"}.get(call.channels or 0, "") if moved else ""
+    return call.function.capitalize(), f"{before} to {after}{now}"
 
 
 def _attention(call: Call, given: list[Shape]) -> tuple[str, str]:
@@ -154,6 +163,11 @@ _WORDS = {
     "matmul": ("Matrix multiplication", "matrix multiplication"),
     "lstm": ("LSTM", "LSTM"),
     "gru": ("GRU", "GRU"),
+    "quantized_lstm": ("LSTM", "LSTM"),
+    "quantized_gru": ("GRU", "GRU"),
+    "rnn_tanh": ("Recurrent", "recurrent layer with tanh"),
+    "rnn_relu": ("Recurrent", "recurrent layer with ReLU"),
+    "outside": ("Data", "numbers that did not come through torch's functions"),
 }
 _DESCRIBERS: dict[str, Callable[[Call, list[Shape]], tuple[str, str]]] = {
     "conv2d": _convolution,
@@ -176,11 +190,6 @@ _DESCRIBERS: dict[str, Callable[[Call, list[Shape]], tuple[str, str]]] = {
     "rmul": _multiplication,
     "hardtanh": _hardtanh,
     "pad": _padding,
-    "flatten": _shape_change,
-    "reshape": _shape_change,
-    "view": _shape_change,
-    "permute": _shape_change,
-    "transpose": _shape_change,
     "multi_head_attention_forward": _attention,
 }
 
@@ -206,8 +215,10 @@ def _list(*numbers: float) -> str:
     return f"[{' '.join(f'{number:g}' for number in numbers)}]"
 
 
-def count_text(number: float) -> str:
-    """1234567 as 1.23 M, so that a column can be read at a glance."""
+def count_text(number: float | None) -> str:
+    """1234567 as 1.23 M, so that a column can be read at a glance; "?" for what nobody knows."""
+    if number is None:
+        return "?"
     if not number:
         return "-"
     step = min(3, int(math.log10(abs(number)) // 3)) if abs(number) >= 1000 else 0

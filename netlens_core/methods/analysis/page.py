@@ -19,7 +19,7 @@ from netlens_core.images import encode_png
 from netlens_core.methods.analysis.analyzing import Analysis, Row
 from netlens_core.methods.analysis.describing import count_text
 from netlens_core.methods.analysis.layout import Layout, lay_out
-from netlens_core.methods.analysis.tables import bytes_text, field_text, stride_text, totals_text
+from netlens_core.methods.analysis.tables import bytes_text, field_text, parameters_text, stride_text, totals_text
 
 _BOX_WIDTH, _BOX_HEIGHT, _ACROSS, _DOWN = 150, 24, 166, 40  # pixels: a box, and from one box to the next
 _ALL_WEIGHTS, _LAYER_WEIGHTS = 2_400_000, 40_000  # how many weights a page, and a layer, shows at most
@@ -43,7 +43,7 @@ def as_html(analysis: Analysis) -> str:
         title=analysis.title,
         totals=totals_text(analysis),
         warnings=analysis.warnings,
-        rows=[_cells(row, pictures.get(row.number)) for row in analysis.rows],
+        rows=[_cells(analysis, row, pictures.get(row.number)) for row in analysis.rows],
         boxes=[_box(row, *layout.places[row.number]) for row in analysis.rows],
         lines=[_path(line) for line in layout.lines],
         box={"width": _BOX_WIDTH, "height": _BOX_HEIGHT},
@@ -63,7 +63,7 @@ def _template() -> Any:
     return environment.get_template("page.html")
 
 
-def _cells(row: Row, picture: dict[str, Any] | None) -> dict[str, Any]:
+def _cells(analysis: Analysis, row: Row, picture: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "number": row.number,
         "name": row.name,
@@ -71,8 +71,9 @@ def _cells(row: Row, picture: dict[str, Any] | None) -> dict[str, Any]:
         "description": row.description,
         "activations": row.activations,
         "learnables": row.learnables.replace(" Bias", "\nBias").replace(" Offset", "\nOffset"),
-        "parameters": count_text(row.parameters),
+        "parameters": parameters_text(analysis, row),
         "multiply_adds": count_text(row.multiply_adds),
+        "uncounted": row.uncounted,
         "memory": bytes_text(row.memory),
         "field": field_text(row),
         "stride": stride_text(row),
@@ -111,17 +112,24 @@ def _path(line: list[tuple[float, int]]) -> str:
 
 def _filter_pictures(analysis: Analysis) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number of a row and its filters as a picture, for every layer with a kernel or a matrix."""
-    parameters = dict(analysis.module.named_parameters())
+    shown = {name: w for name, w in analysis.weights.items() if w.dim() in (2, 4) and not w.is_meta}
     weights: dict[int, Tensor] = {}
     for row in analysis.rows:
-        found = [parameters[name] for name in row.parameter_names if parameters[name].dim() in (2, 4)]
+        found = [shown[name] for name in row.parameter_names if name in shown]
         if found and row.type in ("Convolution", "Grouped Convolution", "Fully Connected"):
-            weights[row.number] = max(found, key=Tensor.numel).detach().float().cpu()
+            weights[row.number] = _plain(max(found, key=Tensor.numel))
     most = min(_LAYER_WEIGHTS, _ALL_WEIGHTS // max(1, len(weights)))
     for number, weight in weights.items():
         image, said = filter_picture(weight, most)
         data = base64.b64encode(encode_png(image)).decode()
         yield number, {"data": data, "said": said, "width": image.shape[-1], "height": image.shape[-2]}
+
+
+def _plain(weight: Tensor) -> Tensor:
+    """A weight as float32: of 8 bits as what they stand for, of complex numbers their real part."""
+    plain = weight.detach().cpu()
+    plain = plain.dequantize() if plain.is_quantized else plain
+    return (plain.real if plain.is_complex() else plain).float()
 
 
 def filter_picture(weight: Tensor, most: int = _LAYER_WEIGHTS) -> tuple[Tensor, str]:

@@ -23,9 +23,14 @@ def row_data(row: Row) -> dict[str, Any]:
         "type": row.type,
         "description": row.description,
         "activations": row.activations,
+        "shape": list(row.shape),
+        "channel_axis": row.channels,
         "learnables": row.learnables,
         "parameters": row.parameters,
+        "trainable": row.trainable,
+        "frozen": row.parameters - row.trainable,
         "multiply_adds": row.multiply_adds,
+        "multiply_adds_note": row.uncounted or None,
         "memory_bytes": row.memory,
         "receptive_field": None
         if field is None
@@ -38,7 +43,10 @@ def row_data(row: Row) -> dict[str, Any]:
 
 
 def as_data(analysis: Analysis) -> dict[str, Any]:
-    """The whole analysis as plain data, ready for JSON."""
+    """The whole analysis as plain data, ready for JSON.
+
+    Where some multiply-adds cannot be counted, their total is None, and `uncounted` tells why.
+    """
     return {
         "network": analysis.title,
         "layers": [row_data(row) for row in analysis.rows],
@@ -48,6 +56,10 @@ def as_data(analysis: Analysis) -> dict[str, Any]:
             "multiply_adds": analysis.multiply_adds,
             "memory_bytes": analysis.memory,
         },
+        "trainable_parameters": analysis.trainable,
+        "frozen_parameters": analysis.frozen,
+        "counted_multiply_adds": analysis.counted,
+        "uncounted": analysis.uncounted or None,
         "warnings": list(analysis.warnings),
     }
 
@@ -66,6 +78,7 @@ def _flat(row: Row) -> dict[str, Any]:
     data = row_data(row)
     data["receptive_field"], stride = field_text(row), stride_text(row)
     data["inputs"] = " ".join(map(str, row.inputs))
+    data["shape"] = "x".join(map(str, row.shape))
     return {**data, "effective_stride": stride}
 
 
@@ -84,7 +97,7 @@ def as_table(analysis: Analysis, wide: bool = True) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for row in analysis.rows:
         name = Text.assemble((row.name, "bold"), "\n", (row.description, "dim"))
-        costs = count_text(row.parameters), count_text(row.multiply_adds), bytes_text(row.memory)
+        costs = parameters_text(analysis, row), count_text(row.multiply_adds), bytes_text(row.memory)
         more = (*costs, field_text(row), stride_text(row)) if wide else ()
         table.add_row(str(row.number), name, row.type, row.activations, row.learnables, *more)
     return table
@@ -92,11 +105,28 @@ def as_table(analysis: Analysis, wide: bool = True) -> Table:
 
 def totals_text(analysis: Analysis) -> str:
     """What the rows add up to, in a sentence."""
+    split = ""
+    if analysis.frozen and not analysis.frozen_by_netlens:
+        split = f" ({analysis.trainable:,} trainable, {analysis.frozen:,} frozen)"
     return (
-        f"{len(analysis.rows)} layers, {analysis.parameters:,} learnables, "
-        f"{analysis.multiply_adds / 1e9:.3f} billion multiply-adds and {bytes_text(analysis.memory)} of activations "
-        "for one image"
+        f"{len(analysis.rows)} layers, {analysis.parameters:,} learnables{split}, {multiply_adds_text(analysis)} "
+        f"and {bytes_text(analysis.memory)} of activations for one image"
     )
+
+
+def multiply_adds_text(analysis: Analysis) -> str:
+    """The multiply-adds of all rows: in billions where there are many, "at least" where some cannot be counted."""
+    counted = analysis.counted
+    number = f"{counted / 1e9:.3f} billion" if counted >= 50_000_000 else f"{counted:,}"
+    return f"{'at least ' if analysis.uncounted else ''}{number} multiply-adds"
+
+
+def parameters_text(analysis: Analysis, row: Row) -> str:
+    """How many parameters a row has, and how many of them are frozen."""
+    frozen = 0 if analysis.frozen_by_netlens else row.parameters - row.trainable
+    if not frozen:
+        return count_text(row.parameters)
+    return f"{count_text(row.parameters)}{'' if frozen == row.parameters else f', {count_text(frozen)}'} frozen"
 
 
 def field_text(row: Row) -> str:

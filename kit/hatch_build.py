@@ -19,7 +19,12 @@ FILES = (
     # in notebooks: the check, the networks, the pictures
     *("netlens/__init__.py", "netlens/finding.py", "netlens/panel.py", "netlens/result.py", "netlens/running.py"),
     *("netlens_core/__init__.py", "netlens_core/networks.py", "netlens_core/images.py", "netlens_core/daisies.py"),
-    *("netlens_core/paintings.py", "netlens_core/digits.py", "netlens_core/own_inputs.py"),
+    *(
+        "netlens_core/picture_files.py",
+        "netlens_core/paintings.py",
+        "netlens_core/digits.py",
+        "netlens_core/own_inputs.py",
+    ),
     *("netlens_core/languages.py", "netlens_core/locale/cs.po"),
     # the commands
     *("netlens/command.py", "netlens_core/commands/__init__.py", "netlens_core/commands/shared.py"),

@@ -3,8 +3,9 @@
     image = load_image("flower.png")
     save_image(to_8bit(image), "copy.png")
 
-Reading refuses what is no plain picture (too large, truncated, transparent, animated, 16-bit) with an `ImageError`
-that names the file, what is wrong and what to do.
+Reading takes pictures as people have them, from a phone's HEIC to a scanner's TIFF, and notes what it does to them
+(`picture_files`). What is broken or far too large it refuses with an `ImageError` that names the file, what is wrong
+and what to do.
 """
 
 from __future__ import annotations
@@ -12,31 +13,39 @@ from __future__ import annotations
 import io
 import os
 import stat
-import struct
 import tempfile
 import warnings
-import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from netlens_core import NetlensError
+from netlens_core.picture_files import ImageError, decode
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+__all__ = ["ImageError", "ImageNote", "ReadPicture", "center_crop", "encode_png", "fit", "load_image", "read_picture",
+           "resize", "save_image", "to_8bit"]  # fmt: skip
+
 MAX_PIXELS = 4096 * 4096
-MAX_BYTES = 32 << 20
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SAVE_PLAIN = "save it as a plain 8-bit RGB PNG"
-# What Pillow's decoders raise for broken files, as found by feeding them some.
-_BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, OverflowError, IndexError, KeyError)
+MAX_BYTES = 256 << 20  # a 24-megapixel TIFF of 16 bits has 144 MiB
 
 
-class ImageError(NetlensError, ValueError):
-    """A file that is no picture that netlens takes; the message names it, what is wrong and what to do."""
+class ImageNote(UserWarning):
+    """What was done to a picture to read it, such as shrinking it."""
+
+
+class ReadPicture(NamedTuple):
+    """An image (3, H, W) in [0, 1], and in a line what was done to get it; "" where it was taken as it is.
+
+    done: the same step by step.
+    """
+
+    image: Tensor
+    note: str
+    done: tuple[str, ...]
 
 
 # -- between sizes and depths ----------------------------------------------------------------------------
@@ -84,16 +93,27 @@ def to_8bit(image: Tensor) -> Tensor:
 
 
 def load_image(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Read a picture (PNG, JPEG, WebP, BMP) as (3, H, W) in [0, 1]; from a path or from a file's bytes.
+    """Read a picture as (3, H, W) in [0, 1]; from a path or from a file's bytes.
 
-    Grey and palette pictures become RGB, EXIF rotation is applied, colour profiles are ignored, an alpha channel is
-    taken only where it is opaque everywhere. Raises ImageError for anything else: more than `max_pixels` pixels (told
-    from the header, before decoding) or 32 MiB, broken or truncated files, transparency, animation, CMYK, 16 bits.
+    PNG, JPEG, WebP, BMP, GIF, TIFF, JPEG 2000, AVIF, and HEIC where pi-heif is installed. What has to be done to it
+    (shrunk to `max_pixels`, turned upright, laid on white, brought to 8 bits and to sRGB, one frame taken) is told by
+    an `ImageNote` warning. Raises ImageError for files that are broken, cut off, no pictures, above 256 MiB, or of more
+    than four times `max_pixels` (a JPEG sixteen times), which their headers tell before anything is decoded.
     """
+    read = read_picture(source, max_pixels)
+    if read.note:
+        warnings.warn(read.note, ImageNote, stacklevel=2)
+    return read.image
+
+
+def read_picture(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, longest_side: int | None = None
+) -> ReadPicture:
+    """Read a picture as `load_image` does, with a note instead of a warning, and no side longer than `longest_side`."""
     if isinstance(source, bytes):
-        return _decoded(source, "the image", max_pixels)
+        return _decoded(source, "the image", max_pixels, longest_side)
     path = Path(source)
-    return _decoded(_bytes_of(path), str(path), max_pixels)
+    return _decoded(_bytes_of(path), str(path), max_pixels, longest_side)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -110,63 +130,15 @@ def _bytes_of(path: Path) -> bytes:
         raise ImageError(f"{str(path)!r} is no file name") from None
 
 
-def _decoded(data: bytes, name: str, max_pixels: int) -> Tensor:
+def _decoded(data: bytes, name: str, max_pixels: int, longest_side: int | None) -> ReadPicture:
     if not data:
         raise ImageError(f"{name} is empty: save the picture again")
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name} has {len(data) >> 20} MiB, more than {MAX_BYTES >> 20}: make it smaller")
-    _refuse_16_bits(data, name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _refuse_unsuitable(picture, name, max_pixels)
-                picture.load()
-                upright = _upright(picture)
-                pixels = np.asarray(_as_rgb(upright, name))
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        if data.startswith((_PNG_SIGNATURE, b"\xff\xd8\xff")):
-            raise ImageError(f"{name} is broken or cut off: save the picture again") from None
-        raise ImageError(f"{name} is no PNG, JPEG, WebP or BMP picture: {_SAVE_PLAIN}") from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"{name} has too many pixels: resize it") from None
-    except _BROKEN as error:
-        raise ImageError(f"{name} is broken or cut off ({type(error).__name__}): save the picture again") from None
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).to(torch.float32).contiguous() / 255
-
-
-def _refuse_16_bits(data: bytes, name: str) -> None:
-    # Pillow reads 16-bit RGB as 8-bit without a word, so the header is asked.
-    if data.startswith(_PNG_SIGNATURE) and len(data) > 24 and data[12:16] == b"IHDR" and data[24] == 16:
-        raise ImageError(f"{name} has 16 bits a channel: {_SAVE_PLAIN}")
-
-
-def _refuse_unsuitable(picture: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise ImageError(f"{name} has {width} x {height} pixels, more than {max_pixels:,}: resize it")
-    if width < 1 or height < 1:
-        raise ImageError(f"{name} has no pixels: save the picture again")
-    if getattr(picture, "n_frames", 1) > 1 or getattr(picture, "is_animated", False):
-        raise ImageError(f"{name} is animated: save one frame of it as a PNG")
-    if picture.mode not in ("RGB", "L", "P", "1", "RGBA", "LA", "PA"):
-        raise ImageError(f"{name} has the colour mode {picture.mode}: {_SAVE_PLAIN}")
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except (*_BROKEN, TypeError, AttributeError, ZeroDivisionError):  # broken EXIF says nothing about rotation
-        return picture
-
-
-def _as_rgb(picture: Image.Image, name: str) -> Image.Image:
-    transparent = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    if transparent and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
-        raise ImageError(f"{name} is transparent in places: save it without an alpha channel")
-    return picture.convert("RGB")
+    decoded = decode(data, name, max_pixels, longest_side)
+    image = torch.from_numpy(decoded.pixels.copy()).permute(2, 0, 1).to(torch.float32).contiguous() / 255
+    note = f"{name}: {'; '.join(decoded.done)}" if decoded.done else ""
+    return ReadPicture(image, note, tuple(decoded.done))
 
 
 def encode_png(image: Tensor) -> bytes:

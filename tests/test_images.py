@@ -1,12 +1,14 @@
-"""Pictures are read once and for all; what is no plain picture is refused with its name and a way out."""
+"""Pictures are read as people have them, with a note of what was done; what is none is refused with a way out."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import os
 import struct
 import tracemalloc
+import warnings
 import zlib
 from pathlib import Path
 
@@ -15,15 +17,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
+from netlens_core import picture_files
 from netlens_core.daisies import draw_daisy
 from netlens_core.images import (
     ImageError,
+    ImageNote,
     center_crop,
     encode_png,
     fit,
     load_image,
+    read_picture,
     resize,
     save_image,
     to_8bit,
@@ -108,35 +113,210 @@ def test_broken_exif_and_profiles_are_passed_over():
     assert load_image(data).shape == (3, 64, 64)
 
 
+# -- as people have them ---------------------------------------------------------------------------------
+
+PICTURE = Image.fromarray(PIXELS)
+GREY = np.asarray(PICTURE.convert("L"))
+# Half red, half blue, 64 x 48: written by libheif, which the reading plugin cannot do.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERA"
+    "AAEAAQAAAAABoQABAAAAAAAAAFgAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAA"
+    "AHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
+    "5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAA"
+    "MAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAAGBtZGF0AAAAVCgBrxOA9SeBP//aBR//"
+    "AJnh96AcxP/5cpo/nB8f/kUGduAy7kp6H7t80OuRqE1g1fQcJhiwJg5NDlso2W5ENgI8HtrqOUSjPrG1mp1rt82c9/5NsA=="
+)
+
+
+def faded(mode: str = "RGBA") -> Image.Image:
+    """The flower, from transparent at the top to opaque at the foot."""
+    picture = PICTURE.convert(mode)
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    return picture
+
+
+def on_white(grey: bool = False) -> np.ndarray:
+    alpha = np.asarray(Image.linear_gradient("L").resize(PICTURE.size), dtype=float)[..., None] / 255
+    shown = np.repeat(GREY[..., None], 3, axis=2) if grey else PIXELS
+    return shown * alpha + 255 * (1 - alpha)
+
+
+def frames(kind: str) -> bytes:
+    return encoded(PICTURE, kind, save_all=True, append_images=[PICTURE.rotate(90), PICTURE.rotate(180)])
+
+
+def wide_gamut_profile() -> bytes:
+    """An ICC profile of Display P3's primaries with a gamma of 2.2, written by hand as Pillow makes none."""
+
+    def numbers(*values: float) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    title = b"Wide\x00"
+    described = b"desc" + bytes(4) + struct.pack(">I", len(title)) + title + bytes(12 + 67)
+    gamma = b"curv" + bytes(4) + struct.pack(">IH", 1, round(2.2 * 256)) + bytes(2)
+    tags = {
+        b"desc": described + bytes(-len(described) % 4),
+        b"wtpt": numbers(0.9642, 1.0, 0.8249),
+        b"rXYZ": numbers(0.5151, 0.2412, -0.0011),
+        b"gXYZ": numbers(0.2920, 0.6922, 0.0419),
+        b"bXYZ": numbers(0.1571, 0.0666, 0.7841),
+        **{tag: gamma for tag in (b"rTRC", b"gTRC", b"bTRC")},
+    }
+    table, body, start = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", start + len(body), len(data))
+        body += data
+    head = struct.pack(">I", start + len(body)) + bytes(4) + b"\x02\x40\x00\x00mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = head.ljust(68, b"\x00") + struct.pack(">iii", 63190, 65536, 54061)
+    return head.ljust(128, b"\x00") + table + body
+
+
+def as_lab() -> Image.Image:
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    return ImageCms.profileToProfile(PICTURE, srgb, lab, outputMode="LAB")
+
+
+ALL_GREY = np.repeat(GREY[..., None], 3, axis=2)
+# What it is, how it is stored, what comes of it (None: the flower), by how many levels on average, what the note says.
+PEOPLES = {
+    "gif": (encoded(PICTURE, "GIF"), None, 2, ""),
+    "tiff": (encoded(PICTURE, "TIFF"), None, 0, ""),
+    "packed tiff": (encoded(PICTURE, "TIFF", compression="tiff_lzw"), None, 0, ""),
+    "jpeg 2000": (encoded(PICTURE, "JPEG2000"), None, 0, ""),
+    "progressive jpeg": (encoded(PICTURE, "JPEG", progressive=True, quality=95), None, 6, ""),
+    "cmyk jpeg": (encoded(PICTURE.convert("CMYK"), "JPEG", quality=95), None, 6, "CMYK converted to RGB"),
+    "cmyk tiff": (encoded(PICTURE.convert("CMYK"), "TIFF"), None, 1, "CMYK converted to RGB"),
+    "lab tiff": (encoded(as_lab(), "TIFF"), None, 2, "Lab colours"),
+    "ycbcr tiff": (encoded(PICTURE.convert("YCbCr"), "TIFF"), None, 3, "YCbCr"),
+    "16-bit colour": (png(64, 64, 16, 2, b"".join(b"\0" + r.astype(">u2").tobytes() for r in PIXELS * np.uint16(257))),
+                      None, 0, "16 bits"),
+    "16-bit grey": (encoded(Image.fromarray(GREY.astype(np.uint16) * 257)), ALL_GREY, 0, "16 bits"),
+    "16-bit tiff": (encoded(Image.fromarray(GREY.astype(np.uint16) * 257), "TIFF"), ALL_GREY, 0, "16 bits"),
+    "fractions": (encoded(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"), ALL_GREY, 0.1, "fractions"),
+    "alpha": (encoded(faded()), on_white(), 1, "laid on white"),
+    "alpha webp": (encoded(faded(), "WEBP", lossless=True, exact=True), on_white(), 1, "laid on white"),
+    "grey with alpha": (encoded(faded("LA")), on_white(grey=True), 1, "laid on white"),
+    "two frames": (frames("GIF"), None, 2, "the first of its 3 frames"),
+    "animated png": (frames("PNG"), None, 0, "the first of its 3 frames"),
+    "animated webp": (frames("WEBP"), None, 6, "the first of its 3 frames"),
+    "pages": (frames("TIFF"), None, 0, "the first of its 3 pages"),
+    "a phone's several pictures": (frames("MPO"), None, 6, "the first of its 3 pictures"),
+    "srgb profile": (encoded(PICTURE, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+                     None, 0, ""),
+    "grey in an RGB profile": (encoded(PICTURE.convert("L"), icc_profile=wide_gamut_profile()), ALL_GREY, 0, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PEOPLES)
+def test_pictures_as_people_have_them_are_converted_with_a_note(name):
+    data, wanted, levels, note = PEOPLES[name]
+    read = read_picture(data)
+    shown = torch.from_numpy(np.asarray(PIXELS if wanted is None else wanted, dtype=np.float32)).permute(2, 0, 1) / 255
+    assert read.image.shape == shown.shape and (255 * (read.image - shown)).abs().mean() <= levels + 0.01
+    assert (note in read.note) if note else not read.note, read.note
+
+
+def test_avif_is_read_where_pillow_can():
+    if "AVIF" not in Image.registered_extensions().values():
+        pytest.skip("this Pillow has no AVIF")
+    read = read_picture(encoded(PICTURE, "AVIF", quality=90))
+    assert (read.image - FLOWER).abs().mean() < 0.03 and not read.note
+
+
+def test_heic_is_read_with_its_plugin_and_named_without(tmp_path, monkeypatch):
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(HEIC)
+    pytest.importorskip("pi_heif")
+    image = load_image(path)
+    assert image.shape == (3, 48, 64) and image[0, 24, 10] > 0.7 > 0.2 > image[0, 24, 50]
+    with pytest.raises(ImageError, match=r"IMG_0001.HEIC is broken"):
+        path.write_bytes(HEIC[:-30])
+        load_image(path)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    monkeypatch.setattr(picture_files, "_register_heif", lambda: False)
+    with pytest.raises(ImageError, match=r"IMG_0001.HEIC is a HEIC picture.*pip install pi-heif"):
+        load_image(path)
+
+
+def test_wide_colours_become_srgb():
+    flat = Image.new("RGB", (4, 4), (200, 60, 60))
+    read = read_picture(encoded(flat, "PNG", icc_profile=wide_gamut_profile()))
+    red, green, blue = (255 * read.image[:, 0, 0]).round().tolist()
+    assert red > 210 and green < 55 and abs(blue - 56) < 8  # more saturated than the same numbers in sRGB
+    assert "from Wide to sRGB" in read.note
+    see_through = flat.convert("RGBA")
+    see_through.putalpha(255)
+    again = read_picture(encoded(see_through, "PNG", icc_profile=wide_gamut_profile()))
+    assert torch.equal(again.image, read.image)
+
+
+def test_a_palette_with_a_transparent_colour_is_laid_on_white():
+    palette = PICTURE.convert("P")
+    place = palette.getpixel((0, 0))
+    read = read_picture(encoded(palette, "PNG", transparency=place))
+    hidden = torch.from_numpy(np.asarray(palette) == place)
+    assert hidden.any() and (read.image[:, hidden] == 1).all() and "laid on white" in read.note
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_phones_large_photo_is_shrunk_and_turned_upright(tmp_path, kind):
+    tall = PICTURE.crop((0, 0, 64, 40)).resize((1600, 1000)).transpose(Image.Transpose.ROTATE_90)  # lies on its side
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encoded(tall, kind, exif=exif))
+    read = read_picture(path, longest_side=320)
+    assert read.image.shape == (3, 200, 320)
+    assert "shrunk to 320 x 200 pixels" in read.note and "turned upright" in read.note
+    assert ("it is a PNG in truth" in read.note) == (kind == "PNG")
+    assert (resize(read.image, (40, 64)) - FLOWER[:, :40]).abs().mean() < 0.04
+    assert 400_000 < read_picture(path, max_pixels=500_000).image[0].numel() <= 500_000
+
+
+def test_a_note_is_a_warning_where_no_one_asks_for_it(tmp_path):
+    save_image(FLOWER, tmp_path / "flower.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_image(tmp_path / "flower.png")
+    with pytest.warns(ImageNote, match="laid on white"):
+        load_image(encoded(faded()))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "BMP", "JPEG2000", "JPEG", "PNG"])
+def test_files_that_are_cut_off_are_refused(kind):
+    data = encoded(PICTURE, kind)
+    for share in (0.3, 0.6, 0.9):
+        with pytest.raises(ImageError, match="broken or cut off"):
+            load_image(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"%PDF-1.7".ljust(40), "a PDF: export the page"),
+        (b"8BPS\x00\x01".ljust(40), "Photoshop"),
+        (b"II*\x00\x10\x00\x00\x00CR\x02\x00".ljust(40), "camera's raw file"),
+        (b"\x00\x00\x00\x20ftypisom".ljust(40), "a film"),
+        (b"PK\x03\x04".ljust(40), "a zip"),
+        (encoded(PICTURE, "TIFF", tiffinfo={254: 1}), "camera's raw file"),
+    ],
+)
+def test_what_is_taken_for_a_picture_is_named(data, said):
+    with pytest.raises(ImageError, match=said):
+        load_image(data)
+
+
 # -- what is refused -------------------------------------------------------------------------------------
-
-
-def animation() -> bytes:
-    frames = [Image.fromarray(np.roll(PIXELS, shift, 1)) for shift in (0, 5)]
-    return encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
-
-
-def half_transparent() -> bytes:
-    picture = Image.fromarray(PIXELS).convert("RGBA")
-    picture.putalpha(Image.new("L", picture.size, 128))
-    return encoded(picture)
 
 
 WHOLE = encode_png(FLOWER)
 HOSTILE = {
     "empty": (b"", "is empty"),
     "text": (b"<svg onload=alert(1)>", "no PNG"),
-    "gif": (encoded(Image.fromarray(PIXELS), "GIF"), "no PNG"),
-    "tiff": (encoded(Image.fromarray(PIXELS), "TIFF"), "no PNG"),
     "truncated": (WHOLE[: len(WHOLE) // 2], "broken or cut off"),
     "header only": (WHOLE[:40], "broken or cut off"),
     "flipped bits": (WHOLE[:200] + bytes(b ^ 0xFF for b in WHOLE[200:400]) + WHOLE[400:], "broken"),
-    "16 bits": (png(4, 4, depth=16, data=bytes(4 * 25)), "16 bits"),
-    "16-bit grey": (encoded(Image.fromarray(np.zeros((4, 4), np.uint16))), "16 bits"),
-    "alpha": (half_transparent(), "transparent"),
     "transparent colour": (encoded(Image.fromarray(PIXELS), transparency=(1, 2, 3)), None),
-    "animated": (animation(), "animated"),
-    "cmyk": (encoded(Image.fromarray(PIXELS).convert("CMYK"), "JPEG"), "CMYK"),
     "bomb": (png(100_000, 100_000), "pixels"),
     "bomb of one row": (png(200_000_000, 1), "pixels"),
     "largest sizes": (png(2**31 - 1, 2**31 - 1), ""),

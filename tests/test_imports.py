@@ -15,6 +15,7 @@ KIT = (
     "__init__.py",
     "networks.py",
     "images.py",
+    "picture_files.py",
     "daisies.py",
     "paintings.py",
     "digits.py",

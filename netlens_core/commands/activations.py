@@ -43,7 +43,8 @@ def activations(
     from netlens_core.methods.activations import find_layer, montage, receptive_field, stretched, strongest_channel
 
     loaded = load(network, device)
-    shown = picture(image, size or loaded.input_size)
+    notes: list[str] = []
+    shown = picture(image, size or loaded.input_size, notes)
     try:
         name = find_layer(loaded, layer)
         found = loaded.activations(shown, name)
@@ -76,6 +77,7 @@ def activations(
             "whole_image": field.whole,
             "of_strongest_unit": field.box(row, column),
         },
+        "notes": notes,
     }
     print_json(told) if as_json else _tell(loaded, told)
 

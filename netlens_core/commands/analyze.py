@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netlens_core import NetlensError
+from netlens_core.commands.own_module import described, output_to_stderr, own_module
 from netlens_core.commands.shared import AsJson, Device, err, load, out, picture, print_json, said
 
 if TYPE_CHECKING:
@@ -18,17 +19,24 @@ if TYPE_CHECKING:
 
     from netlens_core.networks import Network
 
+    Size = int | tuple[int, ...] | list[tuple[int, ...] | Tensor] | None
+
 
 def analyze(
     network: Annotated[
         str,
         typer.Argument(
-            help="A network of `netlens networks`, or a module of your own: FILE.py:FUNCTION that makes it."
+            help="A network of `netlens networks`, or a module of your own: FILE.py:NAME, the module or what makes it."
         ),
     ] = "efficientnet_lite0",
     size: Annotated[int | None, typer.Option("--size", min=1, help="Height and width of the image in pixels.")] = None,
     shape: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="A module's input without its batch, as in 3x64x64.")
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="CxHxW",
+            help="A module's input without its batch, as in 3x64x64; 16:int for whole numbers. Repeat it for several.",
+        ),
     ] = None,
     image: Annotated[
         list[str] | None,
@@ -44,6 +52,9 @@ def analyze(
 ) -> None:
     """Every layer of a network: shape, learnables, cost, receptive field; and what is wrong with it.
 
+    Multiply-adds are the products of convolutions, matrices, attention and recurrent layers. What cannot be counted is
+    shown as "?", null in JSON and an empty cell in CSV, with the reason. What a module prints goes to standard error.
+
     netlens analyze squeezenet1_1 --size 227 --html page.html
 
     netlens analyze my_model.py:make_model --input 3x64x64
@@ -52,16 +63,21 @@ def analyze(
     from netlens_core.methods.analysis.page import as_html
     from netlens_core.methods.analysis.tables import as_csv, as_data
 
-    subject = _subject(network, device, untrained)
-    try:
-        analysis = analyzed(subject, _size(subject, size, shape), _images(subject, image, size))
-    except ValueError as error:
-        raise error if isinstance(error, NetlensError) else NetlensError(f"{network}: {error}") from None
-    for path, text in ((html, as_html), (csv, as_csv)):
-        if path:
-            _write(path, text(analysis))
+    notes: list[str] = []
+    with output_to_stderr():
+        subject = _subject(network, device, untrained)
+        pictures = _images(subject, image, size, notes)
+        try:
+            analysis = analyzed(subject, _size(subject, size, shape), pictures)
+        except ValueError as error:
+            raise error if isinstance(error, NetlensError) else NetlensError(f"{network}: {error}") from None
+        except (RuntimeError, MemoryError) as error:  # a size beyond all memory
+            raise NetlensError(f"{network}: {described(error)}") from None
+        for path, text in ((html, as_html), (csv, as_csv)):
+            if path:
+                _write(path, text(analysis))
     if as_json:
-        print_json(as_data(analysis))
+        print_json({**as_data(analysis), "notes": notes})
     else:
         _show(analysis)
 
@@ -82,7 +98,9 @@ def _show(analysis) -> None:  # type: ignore[no-untyped-def]
 def _subject(name: str, device: str, untrained: bool) -> Network | nn.Module:
     file, colon, function = name.rpartition(":")
     if colon and file.endswith(".py"):
-        return _own_module(Path(file), function)
+        return own_module(Path(file), function)
+    if name.endswith(".py"):
+        raise NetlensError(f"{name}: say which module of the file, as in {name}:Net")
     from netlens_core.networks import UNTRAINED, WeightsUnavailableError
 
     if untrained:
@@ -95,40 +113,35 @@ def _subject(name: str, device: str, untrained: bool) -> Network | nn.Module:
         return found
 
 
-def _own_module(file: Path, function: str) -> nn.Module:
-    """What a function of a Python file makes; the file is the user's own and is run."""
-    import runpy
-
-    from torch import nn
-
-    if not file.is_file():
-        raise NetlensError(f"{file} is no file: give FILE.py:FUNCTION")
-    try:
-        made = runpy.run_path(str(file))[function]
-        module = made if isinstance(made, nn.Module) else made()
-    except KeyError as error:
-        raise NetlensError(f"{file} has no {function!r} (it lacks {error})") from None
-    except Exception as error:
-        raise NetlensError(f"{file}:{function} fails: {type(error).__name__}: {error}") from None
-    if not isinstance(module, nn.Module):
-        raise NetlensError(f"{file}:{function} makes a {type(module).__name__}, not an nn.Module")
-    return module
-
-
-def _size(subject: Network | nn.Module, size: int | None, shape: str | None) -> int | tuple[int, ...] | None:
+def _size(subject: Network | nn.Module, size: int | None, shapes: Sequence[str] | None) -> Size:
     from netlens_core.networks import Network
 
-    if shape is None:
+    if not shapes:
         if size is None and not isinstance(subject, Network):
             raise NetlensError("a module of your own needs --input, such as --input 3x64x64 (or --size for 3 channels)")
         return size
-    numbers = shape.lower().split("x")
-    if size is not None or not all(number.isdecimal() and int(number) for number in numbers):
-        raise NetlensError(f"--input {shape}: give sizes such as 3x64x64, and no --size beside it")
-    return tuple(map(int, numbers))
+    if size is not None:
+        raise NetlensError(f"--input {shapes[0]}: give sizes such as 3x64x64, and no --size beside it")
+    sizes = [_input(shape) for shape in shapes]
+    return sizes if len(sizes) > 1 or not isinstance(sizes[0], tuple) else sizes[0]
 
 
-def _images(subject: Network | nn.Module, sources: Sequence[str] | None, size: int | None) -> Tensor | None:
+def _input(shape: str) -> tuple[int, ...] | Tensor:
+    """3x64x64 as a size; 16:int as sixteen zeros, which are good for an embedding's indices."""
+    import torch
+
+    text, _, kind = shape.lower().partition(":")
+    numbers = text.split("x")
+    are_sizes = all(number.isdecimal() and number.isascii() and int(number) for number in numbers)
+    if kind not in ("", "int") or not are_sizes:
+        raise NetlensError(f"--input {shape}: give sizes such as 3x64x64, or 16:int for whole numbers")
+    sizes = tuple(map(int, numbers))
+    return torch.zeros(1, *sizes, dtype=torch.int64) if kind else sizes
+
+
+def _images(
+    subject: Network | nn.Module, sources: Sequence[str] | None, size: int | None, notes: list[str]
+) -> Tensor | None:
     import torch
 
     from netlens_core.images import resize
@@ -139,7 +152,7 @@ def _images(subject: Network | nn.Module, sources: Sequence[str] | None, size: i
     if not isinstance(subject, Network):
         raise NetlensError("--image is for the networks of `netlens networks`, whose preprocessing is known")
     side = size or subject.input_size
-    return torch.stack([resize(picture(source, side), side) for source in sources])
+    return torch.stack([resize(picture(source, side, notes), side) for source in sources])
 
 
 def _write(path: Path, text: str) -> None:

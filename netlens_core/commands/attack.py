@@ -76,7 +76,8 @@ def attack(
     from netlens_core.methods.adversarial import Goal
 
     loaded = load(network, device)
-    shown = picture(image, loaded.input_size)
+    notes: list[str] = []
+    shown = picture(image, loaded.input_size, notes)
     true = int(loaded.probabilities(shown)[0].argmax())
     try:
         goal = Goal(true, None if target is None else _category(loaded, target), confidence=confidence)
@@ -84,7 +85,7 @@ def attack(
         raise NetlensError(str(error)) from None
     if min(shown.shape[1:]) < 11:
         raise NetlensError(f"{image} has {shown.shape[2]} x {shown.shape[1]} px; at least 11 are needed on each side")
-    veil = _noise(noise, shown, seed) if method is AttackMethod.mix else None
+    veil = _noise(noise, shown, seed, notes) if method is AttackMethod.mix else None
     amplitude, found = _attacked(loaded, shown, goal, method, norm.value, levels, steps, veil)
     result = found.images[0].cpu()
     told: dict[str, Any] = {
@@ -100,6 +101,7 @@ def attack(
         "gradients": int(found.steps[0]),
         **({"amplitude": amplitude} if veil is not None else {}),
         "others": _others(loaded, shown, result, true, device),
+        "notes": notes,
     }
     _save(result, shown, output)
     print_json(told) if as_json else _tell(told, goal)
@@ -120,14 +122,12 @@ def _attacked(
     return 0.0, fgsm(network, shown, goal, norm, levels)
 
 
-def _noise(path: Path | None, shown: Tensor, seed: int) -> Tensor:
+def _noise(path: Path | None, shown: Tensor, seed: int, notes: list[str]) -> Tensor:
     import torch
-
-    from netlens_core.images import load_image
 
     if path is None:
         return torch.rand(shown.shape, generator=torch.Generator().manual_seed(seed))
-    noise = load_image(path)
+    noise = picture(str(path), shown.shape[1], notes)
     if noise.shape != shown.shape:
         raise NetlensError(
             f"{path} has {noise.shape[2]} x {noise.shape[1]} px, the image {shown.shape[2]} x {shown.shape[1]}: "

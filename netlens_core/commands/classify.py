@@ -11,7 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, load, out, picture, print_json, save
+from netlens_core.commands.shared import (
+    FAILED,
+    LONGEST_SIDE,
+    AsJson,
+    Device,
+    load,
+    out,
+    picture,
+    print_json,
+    save,
+    tell,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +35,9 @@ _BAR = 20  # characters for a probability of 1
 def classify(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE…", help="Pictures' paths, or flowers: daisy:7 (its seed), daisy:7:yellow."),
+        typer.Argument(
+            metavar="IMAGE…", help="Pictures' paths, folders of them, or flowers: daisy:7 (its seed), daisy:7:yellow."
+        ),
     ],
     network: Annotated[
         list[str] | None, typer.Option("--network", "-n", help="Repeat it to see several networks side by side.")
@@ -46,6 +59,9 @@ def classify(
 ) -> None:
     """What networks take images for: the likeliest categories with bars to scale, and how far the networks agree.
 
+    Pictures that cannot be read are listed and the others classified all the same. The exit status is then 1 where one
+    of them was named, 0 where they only lay in a folder.
+
     netlens classify daisy:7 photo.png -n efficientnet_lite0 -n squeezenet1_1
 
     netlens classify photo.png --calibrate my_labelled_photos --output bars.png
@@ -53,17 +69,18 @@ def classify(
     from netlens_core.methods.classification import logits_of
 
     networks = [load(name, device) for name in dict.fromkeys(network or ["efficientnet_lite0"])]
-    pictures = [picture(source, networks[0].input_size) for source in images]
+    notes: list[str] = []
+    images, pictures, failed = _pictures(images, networks[0].input_size, notes)
     for loaded in networks:
         if top > len(loaded.categories):
             raise NetlensError(f"--top {top}: {loaded.name} has {len(loaded.categories)} categories")
     logits = [logits_of(loaded, pictures) for loaded in networks]
-    fits = [_fitted(loaded, calibrate) if calibrate else None for loaded in networks]
+    fits = [_fitted(loaded, calibrate, notes) if calibrate else None for loaded in networks]
     answers = [
         _answer(source, networks, [table[place] for table in logits], fits, top) for place, source in enumerate(images)
     ]
     if as_json:
-        print_json({"images": answers, "calibration": [fit for fit in fits if fit]})
+        print_json({"images": answers, "calibration": [fit for fit in fits if fit], "notes": notes})
     else:
         for fit in fits:
             if fit:
@@ -72,6 +89,42 @@ def classify(
             _tell(answer, 1 / len(networks[0].categories))
     if output:
         _draw(output, pictures, answers, networks)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _pictures(sources: list[str], size: int, notes: list[str]) -> tuple[list[str], list[Tensor], bool]:
+    """The pictures that can be read with their names, and whether one that was named could not.
+
+    Raises NetlensError where none is left.
+    """
+    from netlens_core.picture_folders import find_pictures, listed
+
+    names: list[str] = []
+    pictures: list[Tensor] = []
+    failed = False
+    bad: list[str] = []
+    for source in sources:
+        inside = [source]
+        if Path(source).is_dir():
+            found = find_pictures(Path(source), subfolders=False)
+            inside, bad = [str(path) for path in found.paths], [*bad, *found.bad]
+            if not found.paths and not found.bad:
+                bad.append(f"{source} holds no pictures")
+                failed = True
+        for name in inside:
+            try:
+                pictures.append(picture(name, size, notes))
+                names.append(name)
+            except NetlensError as error:
+                bad.append(str(error))
+                failed = failed or name == source
+    if not pictures:
+        raise NetlensError(listed(bad))
+    if bad:
+        notes.append(f"left out: {listed(bad)}")
+        tell(notes[-1])
+    return names, pictures, failed
 
 
 def _answer(
@@ -109,7 +162,7 @@ def _answer(
 # -- temperatures ----------------------------------------------------------------------------------------
 
 
-def _fitted(network: Network, folder: Path) -> dict[str, Any]:
+def _fitted(network: Network, folder: Path, notes: list[str]) -> dict[str, Any]:
     """A network's temperature on labelled pictures, and its calibration error on them before and after.
 
     The error is told on the half that the temperature was not fitted on; the temperature in use is fitted on all.
@@ -117,7 +170,7 @@ def _fitted(network: Network, folder: Path) -> dict[str, Any]:
     from netlens_core.measures.calibration import expected_calibration_error
     from netlens_core.methods.classification import fit_temperature, logits_of
 
-    images, labels = _labelled(network, folder)
+    images, labels = _labelled(network, folder, notes)
     logits = logits_of(network, images)
     half, rest = slice(0, None, 2), slice(1, None, 2)
     trial = fit_temperature(logits[half], labels[half])
@@ -131,26 +184,36 @@ def _fitted(network: Network, folder: Path) -> dict[str, Any]:
     }
 
 
-def _labelled(network: Network, folder: Path) -> tuple[list[Tensor], Tensor]:
+def _labelled(network: Network, folder: Path, notes: list[str]) -> tuple[list[Tensor], Tensor]:
     import torch
 
-    from netlens_core.images import load_image
+    from netlens_core.images import resize
+    from netlens_core.picture_folders import Reading, find_pictures, listed, read_pictures
 
     if not folder.is_dir():
         raise NetlensError(f"--calibrate {folder} is no folder")
-    images, labels = [], []
-    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+    whole, labels = Reading(), []
+    for part in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         try:
             label = network.category_index(int(part.name) if part.name.isdecimal() else part.name.replace("_", " "))
         except ValueError as error:
             raise NetlensError(f"{part}: {error}") from None
-        for path in sorted(part.iterdir()):
-            if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp"):
-                images.append(load_image(path))
-                labels.append(label)
-    if len(images) < 2:
-        raise NetlensError(f"--calibrate {folder}: it needs folders named after categories, with pictures in them")
-    return images, torch.tensor(labels)
+        reading = read_pictures(
+            find_pictures(part, subfolders=False), None, lambda image: resize(image, network.input_size), LONGEST_SIDE
+        )
+        whole.images += reading.images
+        whole.bad += reading.bad
+        whole.others += reading.others
+        whole.converted += reading.converted
+        labels += [label] * len(reading.images)
+    if len(whole.images) < 2:
+        bad = f" ({listed(whole.bad)})" if whole.bad else ""
+        raise NetlensError(f"--calibrate {folder}: it needs folders named after categories, with pictures in them{bad}")
+    for note in whole.notes:
+        if note not in notes:  # once for several networks
+            notes.append(note)
+            tell(note)
+    return whole.images, torch.tensor(labels)
 
 
 def _tell_fit(fit: dict[str, Any]) -> None:

@@ -64,7 +64,8 @@ def dream(
     from netlens_core.methods import dream as method
 
     refuse_output(output)
-    start = None if image is None else picture(image, size or 224)
+    notes: list[str] = []
+    start = None if image is None else picture(image, size or 224, notes)
     if start is not None and size is not None:
         start = fit(start, size)
     target = load(network, device)
@@ -84,7 +85,7 @@ def dream(
     save(dreamt, output)
     wanted = (category or "daisy") if layer is None else None
     seen = [_seen(name, dreamt, wanted) for name in _present(network)]
-    found = {"picture": str(output), "colorfulness": round(colorfulness(dreamt), 1), "seen": seen}
+    found = {"picture": str(output), "colorfulness": round(colorfulness(dreamt), 1), "seen": seen, "notes": notes}
     if as_json:
         print_json(found)
     else:

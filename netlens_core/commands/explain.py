@@ -57,9 +57,10 @@ def explain(
     from netlens_core.methods.cam import NoClassActivationMap, overlay
 
     loaded = load(network, device)
-    shown = picture(image, loaded.input_size)
+    notes: list[str] = []
+    shown = picture(image, loaded.input_size, notes)
     mask = _mask(image, loaded.input_size)
-    told: dict[str, Any] = {"network": loaded.name, "maps": []}
+    told: dict[str, Any] = {"network": loaded.name, "maps": [], "notes": notes}
     pictures = [shown]
     try:
         index = _category(loaded, shown, category)

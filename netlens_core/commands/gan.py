@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netlens_core import NetlensError
-from netlens_core.commands.shared import AsJson, Device, Seed, out, print_json, refuse_output, save
+from netlens_core.commands.shared import AsJson, Device, Seed, out, print_json, refuse_output, save, tell
 
 if TYPE_CHECKING:
     from netlens_core.measures.feature_network import FeatureNetwork
@@ -59,6 +59,9 @@ def gan(
     Writes four pictures: drawings (gan.png), the same twelve in the course of training (gan-training.png), one turning
     into another (gan-interpolation.png) and the losses (gan-losses.png). Ctrl-C ends training and keeps what there is.
 
+    A folder's pictures may be of any kind and size; those that cannot be read and copies of others are left out and
+    told. At least 50 different ones are needed.
+
     Example: netlens gan daisies --seconds 90 --seed 1 -o daisies.png
     """
     from netlens_core.measures.generative import measure
@@ -70,6 +73,8 @@ def gan(
     refuse_output(output)
     where = _device(device)
     dataset = load_dataset(source, size, count, data)
+    for note in dataset.notes:
+        tell(note)
     try:
         trained = train(dataset.images, steps, seconds, seed, where)
     except ValueError as error:
@@ -86,7 +91,7 @@ def gan(
         **vars(quality),
     }
     if as_json:
-        print_json(found | {"history": trained.history})
+        print_json(found | {"history": trained.history, "notes": list(dataset.notes)})
     else:
         _tell(found, quality)
 

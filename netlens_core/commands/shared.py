@@ -107,18 +107,39 @@ def _loaded(name: str, device: str) -> Network:
         raise NetlensError(f"--device {device}: {reason} (CUDA {cuda}; auto or cpu will do)") from None
 
 
-def picture(source: str, size: int = 224) -> Tensor:
-    """An image (3, H, W) in [0, 1] from a path, or a daisy of `size` pixels from `daisy:SEED[:white|yellow]`."""
-    from netlens_core.images import load_image
+LONGEST_SIDE = 2048  # pixels: beyond that, a network's activations fill the memory and show nothing more
 
+
+def picture(source: str, size: int, notes: list[str]) -> Tensor:
+    """An image (3, H, W) in [0, 1] from a path, or a daisy of `size` pixels from `daisy:SEED[:white|yellow]`.
+
+    What was done to a picture to read it is told on standard error, and added to `notes`.
+    """
     if not source.startswith("daisy:"):
-        return load_image(source)
+        return _own_picture(source, notes)
     from netlens_core.daisies import draw_daisy
 
     seed, _, color = source.removeprefix("daisy:").partition(":")
     if not seed.isdecimal() or color not in ("", "white", "yellow"):
         raise NetlensError(f"{source}: a flower is written daisy:SEED, daisy:SEED:white or daisy:SEED:yellow")
     return draw_daisy(int(seed), size, "yellow" if color == "yellow" else "white").image
+
+
+def _own_picture(source: str, notes: list[str]) -> Tensor:
+    from netlens_core.images import read_picture
+
+    read = read_picture(source, longest_side=LONGEST_SIDE)
+    if read.note:
+        notes.append(read.note)
+        tell(read.note)
+    return read.image
+
+
+def tell(note: str) -> None:
+    """A note on standard error, so that --json stays JSON."""
+    from netlens_core.grading.plain_text import plain
+
+    err.print(Text(f"Note: {plain(note)}", "yellow"), soft_wrap=True)
 
 
 def refuse_output(path: Path) -> None:

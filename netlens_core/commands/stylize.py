@@ -75,7 +75,8 @@ def stylize(
     refuse_output(output)
     if keep_colors and keep_hues:
         raise NetlensError("--keep-colors or --keep-hues: choose one of them")
-    scene, manner = _sized(picture(content, size), size), _style(style, size)
+    notes: list[str] = []
+    scene, manner = _sized(picture(content, size, notes), size), _style(style, size, notes)
     target = load(network, device)
     height, width = scene.shape[1:]
     manner = method.as_large(manner, (height, width))
@@ -93,7 +94,7 @@ def stylize(
     measures = {name: {"before": round(before, 4), "after": round(after, 4)}
                 for name, before, after in _measured(target, painted, scene, manner)}  # fmt: skip
     if as_json:
-        print_json({**found, "measures": measures})
+        print_json({**found, "measures": measures, "notes": notes})
     else:
         _print(measures, seconds)
 
@@ -131,11 +132,11 @@ def _print(measures: dict[str, dict[str, float]], seconds: float) -> None:
     out.print(f"{seconds:.1f} s")
 
 
-def _style(source: str, size: int) -> Tensor:
+def _style(source: str, size: int, notes: list[str]) -> Tensor:
     from netlens_core.paintings import PAINTINGS, paint
 
     if not source.startswith("painting:"):
-        return _sized(picture(source, size), size)
+        return _sized(picture(source, size, notes), size)
     name, _, seed = source.removeprefix("painting:").partition(":")
     if name not in PAINTINGS or not (seed.isdecimal() or not seed):
         raise NetlensError(f"{source}: a painting is written painting:NAME or painting:NAME:SEED, with a NAME of "

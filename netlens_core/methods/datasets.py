@@ -19,12 +19,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from netlens_core import NetlensError
-from netlens_core.images import fit, load_image, resize
+from netlens_core.images import fit, resize
+from netlens_core.picture_files import KINDS
+from netlens_core.picture_folders import find_pictures, listed, read_pictures
 from netlens_core.progress import activity
 
 SIZES = (8, 16, 32, 64, 128)  # pixels
 FEWEST_IMAGES = 50
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+_ALIKE = 3 / 255  # root mean square: what saving a picture once more as JPEG changes
+_COMPARED = 32  # pixels a side at which pictures are compared
 
 
 class DatasetError(NetlensError, ValueError):
@@ -38,6 +41,7 @@ class Dataset:
     Attributes:
         images, held_out: float32 (N, C, size, size) in [0, 1]; C is 1 (grey) or 3.
         labels, held_out_labels: int64 (N,) where the classes are known, else None.
+        notes: what was done to get them, in a line each: pictures left out, converted.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Dataset:
     held_out: Tensor
     labels: Tensor | None = None
     held_out_labels: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
 
 @activity("reading the images")
@@ -117,25 +122,64 @@ def celeba(folder: Path, size: int = 32, count: int = 3000) -> Dataset:
             "with --data"
         )
     found = pictures(place, size, count)
-    return Dataset("celeba", found.images, found.held_out)
+    return Dataset("celeba", found.images, found.held_out, notes=found.notes)
 
 
 def pictures(folder: Path, size: int = 32, count: int = 3000) -> Dataset:
     """The pictures of a folder and its subfolders, shorter side resized, middle cropped; every fifth is held out.
 
     Grey pictures come out in three channels. The first in the order of their names are taken where there are more.
+    Those that cannot be read are left out, as are copies of others and near copies: a set of one picture teaches one
+    picture, and a copy that is held out judges nothing. Raises DatasetError where fewer than 50 are left.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder of pictures; known by name are digits, daisies, mnist and celeba")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
-    if len(paths) < FEWEST_IMAGES:
+    found = find_pictures(folder)
+    # A generator sees at most 128 pixels: photos need not be decoded whole.
+    at_most, side = math.ceil(count * 5 / 4), max(1024, 8 * size)
+    reading = read_pictures(found, at_most, lambda image: fit(image, size), longest_side=side)
+    if len(reading.images) < FEWEST_IMAGES:
+        bad = f" ({listed(reading.bad)})" if reading.bad else ""
         raise DatasetError(
-            f"{folder} holds {len(paths)} pictures (PNG, JPEG, WebP, BMP), too few to learn from: put at least "
-            f"{FEWEST_IMAGES} there"
+            f"{folder} holds {len(reading.images)} pictures{' that can be read' if bad else ''} ({KINDS}), "
+            f"too few to learn from: put at least {FEWEST_IMAGES} there{bad}"
         )
-    images = torch.stack([fit(load_image(path), size) for path in paths[: math.ceil(count * 5 / 4)]])
+    images = torch.stack(reading.images)
+    original = copies(images)
+    names = [str(path.relative_to(folder)) for path in reading.paths]
+    pairs = [f"{names[copy]} of {names[first]}" for copy, first in original.items()]
+    distinct = len(images) - len(original)
+    if distinct < FEWEST_IMAGES:
+        raise DatasetError(
+            f"{folder} holds {len(images)} pictures, of which only {distinct} {'is' if distinct == 1 else 'are'} "
+            f"different: put at least {FEWEST_IMAGES} different ones there. Copies: {listed(pairs, 5)}"
+        )
+    images = images[[place for place in range(len(images)) if place not in original]]
+    notes = reading.notes
+    if pairs:
+        what = "1 picture is a copy of another" if len(pairs) == 1 else f"{len(pairs)} pictures are copies of others"
+        notes.append(f"{what} and left out: {listed(pairs, 5)}")
     held = torch.arange(len(images)) % 5 == 4
-    return Dataset(folder.name, images[~held], images[held])
+    return Dataset(folder.name, images[~held], images[held], notes=tuple(notes))
+
+
+def copies(images: Tensor) -> dict[int, int]:
+    """Images (N, C, H, W) that are all but equal to an earlier one: their numbers, each with that one's.
+
+    Compared at 32 pixels, since a copy saved again as JPEG differs a little everywhere and nowhere much.
+    """
+    small = functional.adaptive_avg_pool2d(images, _COMPARED) if images.shape[-1] > _COMPARED else images
+    flat = small.flatten(1)
+    reach = _ALIKE * flat.shape[1] ** 0.5
+    found: dict[int, int] = {}
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    for place, row in enumerate(torch.cdist(flat, flat)):
+        near = (row[:place] < reach) & kept[:place]
+        if near.any():
+            found[place] = int(near.nonzero()[0])
+        else:
+            kept[place] = True
+    return found
 
 
 # -- daisies by the thousand -----------------------------------------------------------------------------

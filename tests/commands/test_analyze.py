@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from netlens_core import networks
 from netlens_core.cli import app, main
+from tests.quick_python import quick_python
 
 OWN = """
 import torch
@@ -22,6 +24,43 @@ def broken():
     raise RuntimeError("no such file")
 
 number = lambda: 7
+
+import dataclasses, sys
+import beside_own
+
+@dataclasses.dataclass
+class Settings:
+    width: "int" = 4
+
+class Needs(nn.Module):
+    def __init__(self, width, depth=3):
+        super().__init__()
+
+class Two(nn.Module):
+    def forward(self, image, tokens):
+        return beside_own.doubled(image).sum() + nn.functional.embedding(tokens, torch.ones(3, Settings().width)).sum()
+
+instance = nn.Linear(4, 2)
+class Exits(nn.Module):
+    def __init__(self):
+        sys.exit(4)
+"""
+
+LOUD = """
+import atexit, os
+from torch import nn
+
+class Loud(nn.Module):
+    def __init__(self):
+        super().__init__()
+        print("making")
+        self.layer = nn.Linear(4, 2)
+    def forward(self, x):
+        print("computing")
+        os.write(1, b"from C")
+        return self.layer(x)
+
+atexit.register(lambda: print("leaving"))
 """
 
 
@@ -44,6 +83,7 @@ def mistake(monkeypatch, capsys, *arguments: object) -> str:
 def own(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(OWN)
+    (tmp_path / "beside_own.py").write_text("def doubled(x):\n    return 2 * x\n")
     return path
 
 
@@ -85,6 +125,39 @@ def test_mistakes_are_told_without_a_traceback(monkeypatch, capsys, own, tmp_pat
     assert "cannot be written" in mistake(
         monkeypatch, capsys, f"{own}:make", "--size", 16, "--html", tmp_path / "no" / "page.html"
     )
+
+
+def test_what_a_module_prints_does_not_spoil_the_json(tmp_path):
+    (tmp_path / "loud.py").write_text(LOUD)
+    done = subprocess.run(
+        [*quick_python(), "-m", "netlens_core.cli", "analyze", f"{tmp_path}/loud.py:Loud", "--input", "4", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["totals"]["multiply_adds"] == 8
+    assert all(word in done.stderr for word in ("making", "computing", "from C", "leaving"))
+
+
+def test_instances_several_inputs_and_whole_numbers(own):
+    assert json.loads(run(f"{own}:instance", "--input", "4", "--json").stdout)["totals"]["parameters"] == 10
+    data = json.loads(run(f"{own}:Two", "--input", "3x4x4", "--input", "6:int", "--json").stdout)
+    assert [layer["activations"] for layer in data["layers"][:2]] == ["4x4x3", "1x1x6"]
+
+
+def test_mistakes_in_the_users_file_end_in_one_line(monkeypatch, capsys, own, tmp_path):
+    assert "did you mean Needs?" in mistake(monkeypatch, capsys, f"{own}:Neds", "--size", 8)
+    assert "it has make, broken, number, Settings, Needs" in mistake(monkeypatch, capsys, f"{own}:zzz", "--size", 8)
+    assert "is a class that needs width:" in mistake(monkeypatch, capsys, f"{own}:Needs", "--size", 8)
+    assert "ends the program (sys.exit(4))" in mistake(monkeypatch, capsys, f"{own}:Exits", "--size", 8)
+    assert "repeat --input" in mistake(monkeypatch, capsys, f"{own}:Two", "--input", "3x4x4")
+    assert "say which module of the file" in mistake(monkeypatch, capsys, own)
+    for text, said in (
+        ("import no_such_module", "No module named"),
+        ("import sys; sys.exit(5)", r"sys.exit(5)"),
+        ("def f(:", "SyntaxError"),
+        ("{}['key']", "KeyError: 'key'"),
+    ):
+        (tmp_path / "broken.py").write_text(text)
+        assert said in mistake(monkeypatch, capsys, f"{tmp_path / 'broken.py'}:f", "--size", 8)
 
 
 def test_weights_that_are_not_here_are_told_and_not_needed(monkeypatch, tmp_path):

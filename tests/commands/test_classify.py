@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from netlens_core.cli import app, main
@@ -51,6 +52,28 @@ def test_calibrated_beside_raw(lite0, tmp_path):
     best = told["images"][0]["networks"][0]["top"][0]
     assert best["calibrated"] < best["probability"]
     assert "calibrated" in run("daisy:7", "--calibrate", tmp_path).stdout
+
+
+def test_a_folder_of_pictures_as_people_have_them(lite0, tmp_path, monkeypatch, capsys):
+    flower = Image.fromarray((255 * draw_daisy(7, 300).image).round().byte().permute(1, 2, 0).numpy())
+    flower.convert("CMYK").save(tmp_path / "a.tif")
+    flower.convert("RGBA").save(tmp_path / "b.gif")
+    (tmp_path / "c.png").write_bytes(b"junk")
+    (tmp_path / "d.jpg").write_bytes(b"")
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    done = run(tmp_path, "--json")  # what lies in a folder only is told
+    told = json.loads(done.stdout)
+    assert [image["image"].rpartition("/")[2] for image in told["images"]] == ["a.tif", "b.gif"]
+    assert all(image["networks"][0]["top"][0]["category"] == "daisy" for image in told["images"])
+    assert "CMYK" in told["notes"][0] and "c.png is no PNG" in told["notes"][1] and "d.jpg is empty" in told["notes"][1]
+    assert "CMYK" in done.stderr and "d.jpg is empty" in done.stderr
+    named = CliRunner().invoke(app, ["classify", str(tmp_path / "c.png"), "daisy:7", "--json"])
+    assert named.exit_code == 1 and len(json.loads(named.stdout)["images"]) == 1 and "c.png" in named.stderr
+    monkeypatch.setattr("sys.argv", ["netlens", "classify", str(tmp_path / "c.png"), str(tmp_path / "d.jpg")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "c.png is no PNG" in said and "d.jpg is empty" in said
 
 
 def test_bars_are_to_scale():

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from netlens_core import NetlensError
 from netlens_core.cli import app
-from netlens_core.images import load_image
+from netlens_core.daisies import draw_daisy
+from netlens_core.images import load_image, save_image
+from netlens_core.methods.datasets import DatasetError
 from tests.quick_python import quick_python
 
 
@@ -33,6 +35,14 @@ def test_pictures_and_measures_come_out_the_same_every_time(tmp_path):
         image = load_image(tmp_path / f"a{part}.png")
         assert min(image.shape[1:]) > 100 and image.std() > 0.05
         assert (tmp_path / f"a{part}.png").read_bytes() == (tmp_path / f"b{part}.png").read_bytes()
+
+
+def test_equal_pictures_are_refused_before_training(tmp_path):
+    for number in range(64):
+        save_image(draw_daisy(1, 32).image, tmp_path / f"{number}.png")
+    done = CliRunner().invoke(app, ["gan", str(tmp_path), "--seconds", "600", "-o", str(tmp_path / "x.png")])
+    assert isinstance(done.exception, DatasetError) and not (tmp_path / "x.png").exists()
+    assert "64 pictures, of which only 1 is different: put at least 50 different ones" in str(done.exception)
 
 
 def test_measures_are_told_in_words(tmp_path):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from netlens_core.images import save_image
-from netlens_core.methods.datasets import Dataset, DatasetError, load_dataset, paint_daisies
+from netlens_core.methods.datasets import Dataset, DatasetError, copies, load_dataset, paint_daisies
 
 
 def check(data: Dataset, channels: int, size: int) -> None:
@@ -112,9 +116,79 @@ def test_what_is_not_there_is_told_with_a_way_out(source, settings, message, tmp
         load_dataset(source, **settings)
 
 
-def test_a_broken_picture_is_told_by_name(tmp_path):
+@pytest.fixture
+def flowers(tmp_path):
+    """A folder of 60 different pictures."""
     for number, flower in enumerate(paint_daisies(60, 16)):
         save_image(flower, tmp_path / f"{number:02}.png")
-    (tmp_path / "07.png").write_bytes((tmp_path / "07.png").read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"07\.png is broken"):
-        load_dataset(str(tmp_path))
+    return tmp_path
+
+
+def test_bad_files_of_a_folder_are_listed_all_at_once_and_left_out(flowers):
+    for name in ("07.png", "23.png"):
+        (flowers / name).write_bytes((flowers / name).read_bytes()[:200])
+    os.mkfifo(flowers / "pipe.png")  # opening it would wait for ever
+    (flowers / "gone.jpg").symlink_to(flowers / "nowhere")
+    for name in (".DS_Store", "Thumbs.db", "._01.png", "notes.txt"):
+        (flowers / name).write_text("no picture")
+    (flowers / "__MACOSX").mkdir()
+    save_image(paint_daisies(1, 16, seed=9)[0], flowers / "__MACOSX" / "01.png")
+    data = load_dataset(str(flowers), 16)
+    assert len(data.images) + len(data.held_out) == 58
+    bad, others = data.notes
+    assert bad.startswith("4 pictures could not be read and left out: ")
+    assert all(
+        text in bad for text in ("07.png is broken", "23.png is broken", "pipe.png is no file", "gone.jpg is a link")
+    )
+    assert others == "4 files that are no pictures passed over"
+
+
+def test_too_few_pictures_that_can_be_read_is_an_error_with_all_names(flowers):
+    for number in range(0, 60, 5):
+        (flowers / f"{number:02}.png").write_bytes(b"junk")
+    with pytest.raises(
+        DatasetError, match=r"holds 48 pictures that can be read .*00\.png is no PNG.*55\.png is no PNG"
+    ):
+        load_dataset(str(flowers))
+
+
+def test_equal_pictures_are_refused_and_copies_left_out(flowers, tmp_path_factory):
+    equal = tmp_path_factory.mktemp("equal")
+    for number in range(64):
+        shutil.copy(flowers / "00.png", equal / f"{number:02}.png")
+    with pytest.raises(
+        DatasetError, match=r"64 pictures, of which only 1 is different: put at least 50 .*01\.png of 00\.png"
+    ):
+        load_dataset(str(equal))
+    for number in range(64):  # all but equal: saved again as JPEG, each a little worse
+        Image.open(flowers / "00.png").resize((64, 64)).save(
+            equal / f"{number:02}.png", "JPEG", quality=95 - number // 4
+        )
+    with pytest.raises(DatasetError, match=r"64 pictures, of which only \d are? different|only 1 is"):
+        load_dataset(str(equal))
+    shutil.copy(flowers / "03.png", flowers / "copy.png")
+    data = load_dataset(str(flowers), 16)
+    assert len(data.images) + len(data.held_out) == 60
+    assert data.notes == ("1 picture is a copy of another and left out: copy.png of 03.png",)
+
+
+def test_pictures_that_differ_a_little_are_no_copies():
+    strokes = torch.zeros(20, 1, 32, 32)
+    for number in range(20):
+        strokes[number, 0, 4 + number, 5:12] = 1  # seven of a thousand pixels
+    assert copies(strokes) == {}
+    strokes[7] = strokes[3]
+    assert copies(strokes) == {7: 3}
+
+
+def test_every_kind_of_picture_and_subfolders_are_taken(flowers):
+    (flowers / "more").mkdir()
+    for kind, suffix in (("GIF", "gif"), ("TIFF", "tif"), ("WEBP", "webp")):
+        Image.fromarray(np.random.default_rng(len(suffix)).integers(0, 255, (40, 30, 3), dtype=np.uint8)).convert(
+            "CMYK" if kind == "TIFF" else "RGB"
+        ).save(flowers / "more" / f"one.{suffix}", kind)
+    data = load_dataset(str(flowers), 16)
+    assert len(data.images) + len(data.held_out) == 63
+    assert (
+        len(data.notes) == 1 and data.notes[0].startswith("1 picture converted: ") and "one.tif: CMYK" in data.notes[0]
+    )

@@ -32,7 +32,10 @@ from netlens_core.grading.sandbox.levels import (
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.scratch import owned_folder, remove_folder, temporary_files
 
-KIT = ("__init__.py", "networks.py", "images.py", "daisies.py", "paintings.py", "digits.py", "own_inputs.py")
+KIT = (
+    *("__init__.py", "networks.py", "images.py", "picture_files.py", "daisies.py", "paintings.py", "digits.py"),
+    "own_inputs.py",
+)
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
 # A start takes as long as it takes on a slow, busy machine: it is given up where the process stands still.
 START_SECONDS = 120  # without any CPU time

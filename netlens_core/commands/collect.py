@@ -47,8 +47,8 @@ def collect(
     """Collect an exercise from Moodle, Canvas, Gradescope, Blackboard, Brightspace or ILIAS into COURSE/submitted.
 
     Without --students, IDs are made from names. Of several files of a student the newest counts; what lies there
-    already is replaced only by something newer. Exit status 1 where somebody's work could not be taken, or a file is
-    nobody's: it is named, with what to do.
+    already is replaced only by something newer. Exit status 1 where somebody's work could not be taken, a file is
+    nobody's, or --students does not name somebody: they are named, with what to do.
 
     --pattern is matched with a file's whole path in the download, or else its name; the group student is the ID.
 
@@ -100,13 +100,19 @@ def _print(found: Collection, dry_run: bool) -> None:
     for work in found.works:
         told = Text(work.status, _STYLES.get(work.status, "dim"))
         told.append(f" {work.when} UTC" if work.when else "").append(" late" if work.late else "", "yellow")
+        if any("passed over" in note for note in work.notes):
+            told.append(f"\ntaken: {work.file}", "dim")
         for note in work.notes:
             if not note.startswith(MADE):
                 told.append(f"\n{note}", "dim")
         table.add_row(Text(work.student or "?"), Text(work.person), told)
     out.print(table)
     made = sum(any(note.startswith(MADE) for note in work.notes) for work in found.works)
-    if made:
+    if found.unlisted:
+        shown = ", ".join(work.person for work in found.unlisted[:8]) + (", …" if len(found.unlisted) > 8 else "")
+        told = f"{len(found.unlisted)} are not in the table of students, so their IDs may be others than at the release"
+        out.print(Text(f"{told}: {shown}", "red"), soft_wrap=True)
+    elif made:
         out.print(f"{made} IDs were made from names; --students takes a table that tells who is who.", style="yellow")
     for note in found.notes:
         out.print(Text(note, "yellow"), soft_wrap=True)

@@ -20,7 +20,7 @@ from netlens_core.grading.identities import Identity, identities, shown, split_n
 from netlens_core.grading.intake import ENDINGS, ending_of, read_submission_file
 from netlens_core.grading.own_pattern import Pattern, by_pattern, compiled
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.platforms import TIMESTAMP, Handed, who_handed_in
+from netlens_core.grading.platforms import TIMESTAMP, Handed, Person, who_handed_in
 from netlens_core.grading.roster import Roster
 from netlens_core.grading.sheets import CourseError
 from netlens_core.grading.zip_names import CODE_PAGES, in_code_page, known_code_page
@@ -67,11 +67,17 @@ class Collection:
     works: list[Collected]
     others: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list)
+    with_table: bool = False
+
+    @property
+    def unlisted(self) -> list[Collected]:
+        """Work that was taken of people whom the table of students does not name, where one was given."""
+        return [work for work in self.works if self.with_table and work.status != "refused" and not work.known]
 
     @property
     def complete(self) -> bool:
-        """Whether everybody's work was taken, or lay there already."""
-        return not self.others and all(work.status != "refused" for work in self.works)
+        """Whether everybody's work was taken, or lay there already, under the ID that the table gives."""
+        return not self.others and not self.unlisted and all(work.status != "refused" for work in self.works)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -137,7 +143,7 @@ def collect(
         works = [_taken(who[key], files, slug, into, roster, force, dry_run) for key, files in by_person.items()]
     reason = "its name does not fit --pattern" if naming else f"no platform names a file so: {NAME_IT}"
     told = [*refused, *((entry.shown, reason) for entry in others)]
-    return Collection(sorted(works, key=lambda work: (work.student, work.person)), told, notes)
+    return Collection(sorted(works, key=lambda work: (work.student, work.person)), told, notes, roster is not None)
 
 
 @dataclass(frozen=True)
@@ -248,8 +254,9 @@ def _taken(
         work.student, work.notes = "", [str(error)]
         return work
     if not identity.known and (roster or not first.person.id):
-        why = "the table of students does not name them once" if roster else "no table of students was given"
+        why = _why_made(roster, first.person)
         work.notes.append(f"{MADE}: {why}" if not first.person.id else f"the ID is the platform's: {why}")
+    work.notes += [identity.note] if identity.note else []
     chosen = _chosen(files, slug, work.notes)
     if chosen is None:
         work.notes.append(f"no notebook, Python file or zip among {_listed(one.file for one in files)}")
@@ -261,6 +268,14 @@ def _taken(
     except Unreadable as error:
         work.notes.append(f"{chosen.entry.shown}: {error}")
     return work
+
+
+def _why_made(roster: Roster | None, person: Person) -> str:
+    if roster is None:
+        return "no table of students was given"
+    return (
+        "the table has no ID for them" if roster.lacks_id(person) else "the table of students does not name them once"
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

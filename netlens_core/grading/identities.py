@@ -20,12 +20,13 @@ GIVE_TABLE = "give a table that tells who is who with --students"
 
 @dataclass(frozen=True)
 class Identity:
-    """A person of a download: the ID, or why there is none; whether the table of students named them."""
+    """A person of a download: the ID, or why there is none; whether the table of students named them; a note."""
 
     person: Person
     student: str
     known: bool = False
     doubt: str = ""
+    note: str = ""
 
 
 def split_names(handed: Sequence[Handed], roster: Roster | None, likely_titles: Iterable[str]) -> list[Handed]:
@@ -130,7 +131,8 @@ def _number_namesakes(found: dict[tuple[str, ...], Identity], slug: str, there: 
             doubt = f"several are called so, and {lie}, there already, may be the same person: {GIVE_TABLE}"
             found[key] = replace(one, student="", doubt=doubt)
         elif several and number:
-            found[key] = replace(one, student=f"{name}_{number}")
+            note = f"several are called so, told apart by the platform's number: {GIVE_TABLE}"
+            found[key] = replace(one, student=f"{name}_{number}", note=note)
         elif several:
             doubt = f"several are called so, and the platform gives no number: {GIVE_TABLE}"
             found[key] = replace(one, student="", doubt=doubt)

@@ -31,8 +31,9 @@ class Roster:
         ids: every student's ID, in small letters.
     """
 
-    def __init__(self, known: dict[str, set[str]]) -> None:
+    def __init__(self, known: dict[str, set[str]], without: set[str] | None = None) -> None:
         self._known = known
+        self._without = without or set()
         self.ids = frozenset(key.removeprefix("id ") for key in known if key.startswith("id "))
 
     def student(self, person: Person) -> str | None:
@@ -42,6 +43,10 @@ class Roster:
     def candidates(self, person: Person) -> list[str]:
         """The IDs of those whom the table calls as the platform calls the person, where there are several."""
         return sorted(next((names for names in self._named(person) if len(names) > 1), set()))
+
+    def lacks_id(self, person: Person) -> bool:
+        """Whether the table has a row for a person, but no ID in it."""
+        return any(key in self._without for keys in _keys_of(person) for key in keys)
 
     def _named(self, person: Person) -> Iterator[set[str]]:
         """Whom each thing that the platform says of a person may mean, the surest first."""
@@ -58,11 +63,13 @@ def read_roster(path: Path, column: str | None = None) -> Roster:
     heading = [headings.folded(cell) for cell in rows[0]] if rows else []
     place = _id_column(path, rows, heading, column)
     known: dict[str, set[str]] = {}
+    without: set[str] = set()
     owners: dict[str, tuple[int, str]] = {}
     for number, row in enumerate(rows[1:], 2):
         cells = {name: _cell(cell) for name, cell in zip(heading, row, strict=False) if name}
         text = _cell(row[place]) if place < len(row) else ""
         if not text or text.casefold() == "points possible":
+            without.update(_keys_in(cells))
             continue
         found = id_in_row(path, number, text.partition("@")[0] if heading[place] in headings.EMAIL else text)
         refuse_second_owner(path, owners, number, found, headings.name_in(cells) or cells.get("email", ""))
@@ -70,7 +77,7 @@ def read_roster(path: Path, column: str | None = None) -> Roster:
             known.setdefault(key, set()).add(found)
     if not known:
         raise CourseError(f"{path} names no student: a heading and a row for each are wanted, such as name,id")
-    return Roster(known)
+    return Roster(known, without)
 
 
 def _cell(text: str) -> str:

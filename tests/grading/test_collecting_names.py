@@ -145,7 +145,9 @@ def test_a_made_id_is_never_that_of_somebody_in_the_table(tmp_path):
 def test_namesakes_of_another_exercise_are_not_numbered_anew(tmp_path):
     """Moodle numbers people anew in each exercise: with new numbers they would be four people, with other pictures."""
     names = [moodle("Kay A", 1), moodle("Kay A", 2)]
-    assert set(outcome(tmp_path, names)[0]) == {"kay_a_1", "kay_a_2"}
+    taken, _, found = outcome(tmp_path, names)
+    assert set(taken) == {"kay_a_1", "kay_a_2"}
+    assert all("several are called so" in work.notes[-1] and "--students" in work.notes[-1] for work in found.works)
     assert set(outcome(tmp_path, [*names, moodle("Kay A", 3)])[0]) == {"kay_a_1", "kay_a_2", "kay_a_3"}
     zip_of(tmp_path / "other.zip", [moodle("Kay A", 7), moodle("Kay A", 8), moodle("Zed", 9)])
     found = collect(tmp_path / "other.zip", "leaf", tmp_path / "to")
@@ -282,6 +284,19 @@ def test_a_file_that_nobody_owns_ends_with_status_one_and_is_named(tmp_path):
     assert command(tmp_path, [*names[:1], *beside]).exit_code == 0
     found = json.loads(command(tmp_path, names, "--json").stdout)
     assert [other["file"] for other in found["others"]] == names[1:]
+
+
+def test_who_is_not_in_the_table_is_named_and_ends_with_status_one(tmp_path):
+    """Made from the name, an ID may be another one than at the release: then the pictures are others, too."""
+    names = ["lovelaceada_1_2_noise.ipynb", "smithjonesann_9_7_noise.ipynb", "hillzed_5_8_noise.ipynb"]
+    sheet = tmp_path / "r.csv"
+    sheet.write_text("name,id\nAda Lovelace,al\nAnn Smith,as\nZed Hill,\n")
+    done = command(tmp_path, names, "--students", str(sheet))
+    assert done.exit_code == 1 and "2 are not in the table" in done.output and "smithjonesann (9)" in done.output
+    found = json.loads(command(tmp_path, names, "--students", str(sheet), "--json").stdout)["works"]
+    assert {work["student"]: work["known"] for work in found} == {"al": True, "smithjonesann": False, "hillzed": False}
+    assert "the table has no ID for them" in found[1]["notes"][0]
+    assert command(tmp_path, names[:1], "--students", str(sheet)).exit_code == 0
 
 
 def test_windows_paths_and_a_zip_within_the_zip_are_read(tmp_path):

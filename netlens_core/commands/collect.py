@@ -110,8 +110,10 @@ def _print(found: Collection, dry_run: bool) -> None:
     made = sum(any(note.startswith(MADE) for note in work.notes) for work in found.works)
     if found.unlisted:
         shown = ", ".join(work.person for work in found.unlisted[:8]) + (", …" if len(found.unlisted) > 8 else "")
-        told = f"{len(found.unlisted)} are not in the table of students, so their IDs may be others than at the release"
-        out.print(Text(f"{told}: {shown}", "red"), soft_wrap=True)
+        reason = (
+            f"{len(found.unlisted)} are not in the table of students, so their IDs may be others than at the release"
+        )
+        out.print(Text(f"{reason}: {shown}", "red"), soft_wrap=True)
     elif made:
         out.print(f"{made} IDs were made from names; --students takes a table that tells who is who.", style="yellow")
     for note in found.notes:

@@ -382,6 +382,8 @@ app.command()(mark)
 app.command()(export)
 app.command("gradescope-zip")(gradescope_zip)
 commands.register(app)
+for each in app.registered_commands:
+    each.epilog = f"Progress is told on standard error; {VARIABLE}=SECONDS and netlens --quiet change how often."
 
 if __name__ == "__main__":
     main()

@@ -243,3 +243,89 @@ def test_on_a_terminal_spinners_and_bars_tell_it_and_no_lines():
     assert b"\x1b[?25l" in shown and "Preparing: forging noise…".encode() in shown
     assert b"Grading" in shown and b"1/3" in shown and b"ada" in shown
     assert b" s)" not in shown
+
+
+# -- every command ---------------------------------------------------------------------------------------
+
+COMMANDS = [
+    "grade COURSE",
+    "grade COURSE --json",
+    "grade-file FILE --exercise noise",
+    "report COURSE",
+    "release COURSE",
+    "verify --course COURSE --json",
+    "calibrate --course COURSE",
+    "new-exercise saliency --course COURSE",
+    "check FILE --course COURSE --json",
+    "collect COURSE DOWNLOADS --exercise noise",
+    "inputs noise --student ada --course COURSE --json",
+    "history COURSE --student ada",
+    "answers COURSE --json",
+    "mark COURSE FILE",
+    "export COURSE --to csv",
+    "gradescope-zip noise --into FILE.zip --course COURSE",
+    "doctor",
+    "dream",
+    "explain daisy:1 --json",
+    "attack daisy:1",
+    "stylize daisy:1 painting:swirls",
+    "classify daisy:1",
+    "activations daisy:1",
+    "analyze --json",
+    "gan daisies",
+]
+
+
+def slow(*_: object, **__: object) -> None:
+    with activity("slow work"):
+        time.sleep(0.4)
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_is_silent(command, tmp_path, monkeypatch, capfd):
+    """Whatever it begins with is slow here; more than one line comes meanwhile, on standard error alone."""
+    import netlens_core.cli as cli
+    from netlens_core.commands import shared
+    from netlens_core.grading import doctor, public_course
+    from netlens_core.methods import datasets
+
+    monkeypatch.setattr(public_course, "refuse_no_course", slow)
+    monkeypatch.setattr(shared, "_loaded", slow)
+    monkeypatch.setattr(doctor, "diagnose", slow)
+    monkeypatch.setattr(datasets, "load_dataset", slow)
+    monkeypatch.setenv("NETLENS_PROGRESS", "0.1")
+    names = {
+        "COURSE": tmp_path,
+        "FILE": tmp_path / "noise.ipynb",
+        "FILE.zip": tmp_path / "a.zip",
+        "DOWNLOADS": tmp_path,
+    }
+    monkeypatch.setattr(sys, "argv", ["netlens", *(str(names.get(word, word)) for word in command.split())])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said, told = capfd.readouterr()
+    assert ended.value.code == 3 and said == ""
+    lines = [line for line in told.splitlines() if line.endswith(("slow work", "s)"))]
+    assert len(lines) >= 3 and "\x1b" not in told and told.endswith("\n"), told
+
+
+def test_the_list_of_commands_is_complete():
+    import netlens_core.cli as cli
+
+    quick = {"networks", "sample-course"}
+    known = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    assert known - quick == {command.split()[0] for command in COMMANDS}
+
+
+def test_quiet_tells_nothing(tmp_path, monkeypatch, capfd):
+    import netlens_core.cli as cli
+    from netlens_core.grading import public_course
+
+    monkeypatch.setattr(public_course, "refuse_no_course", slow)
+    monkeypatch.setattr(progress, "_quiet", False)
+    monkeypatch.setenv("NETLENS_PROGRESS", "0.05")
+    monkeypatch.setattr(sys, "argv", ["netlens", "--quiet", "report", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capfd.readouterr() == ("", "")

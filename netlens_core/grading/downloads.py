@@ -198,7 +198,7 @@ def named_in(entry: Entry, page: str) -> Entry | None:
     """An entry with its path read in a code page; None where that cannot be, or the path would lead outside."""
     text = in_code_page(entry.raw, page)
     path = PurePosixPath((text or "").replace("\\", "/"))
-    if not text or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         return None
     return replace(entry, path=entry.below / path)
 

@@ -13,15 +13,19 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from netlens_core.cli import app
 from netlens_core.grading import own_pattern
 from netlens_core.grading.collecting import collect
-from netlens_core.grading.downloads import Entry
-from netlens_core.grading.platforms import who_handed_in
-from netlens_core.grading.roster import read_roster
+from netlens_core.grading.downloads import Entry, named_in
+from netlens_core.grading.identities import split_names
+from netlens_core.grading.platforms import Person, who_handed_in
+from netlens_core.grading.roster import made_id, read_roster
 from netlens_core.grading.sheets import CourseError
+from netlens_core.grading.zip_names import CODE_PAGES, entry_name
 
 SLUG = "fern"
 ATTEMPT = "attempt_2026-11-2{}-22-15-00"
@@ -401,6 +405,35 @@ def test_a_code_page_that_cannot_be_is_told(tmp_path, page, words):
         outcome(tmp_path, [ZOFIE], encoding="cp852", code_page=page)
 
 
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.binary(min_size=1, max_size=40), st.binary(max_size=40), st.sampled_from([0, 0x800]))
+def test_no_name_or_extra_field_of_a_zip_crashes_the_reading(name, extra, flag):
+    info = zipfile.ZipInfo(name.decode("cp437"))
+    info.flag_bits, info.extra = flag, extra
+    text, raw = entry_name(info)
+    assert isinstance(text, str) and (not raw or raw == name)
+    entry = Entry(PurePosixPath(text), 0.0, bytes, raw=raw)
+    for page in CODE_PAGES:
+        found = named_in(entry, page) if raw else None
+        assert found is None or (".." not in found.path.parts and not found.path.is_absolute())
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.text(alphabet="ab_- .,0123456789", max_size=30), min_size=1, max_size=4))
+def test_every_file_is_somebodys_or_told(parts):
+    """Names of the shapes that platforms use, at random: none is lost between those taken and those told."""
+    shapes = (
+        "{}_attempt_2026-11-20-22-15-00_x.py",
+        "{}_7_assignsubmission_file_x.py",
+        "1-2 - {} - Nov 3, 2026 915 AM - x.py",
+    )
+    entries = [Entry(PurePosixPath(shapes[at % 3].format(part)), 0.0, bytes) for at, part in enumerate(parts)]
+    handed, others = who_handed_in(entries, SLUG)
+    assert sorted(map(id, [*(one.entry for one in handed), *others])) == sorted(map(id, entries))
+    for one in split_names(handed, None, [SLUG]):
+        assert one.person.readings or made_id(one.person) is not None
+
+
 # -- tables of students -----------------------------------------------------------------------------------
 
 
@@ -422,8 +455,6 @@ def test_a_code_page_that_cannot_be_is_told(tmp_path, page, words):
 def test_tables_as_people_have_them(tmp_path, text, student):
     path = tmp_path / "t.csv"
     path.write_text(text, newline="")
-    from netlens_core.grading.platforms import Person
-
     assert read_roster(path).student(Person("Ada L")) == student
 
 

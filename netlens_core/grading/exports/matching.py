@@ -88,14 +88,16 @@ def match(people: Sequence[Person], rows: Sequence[Mapping[str, str]]) -> Matchi
         told = {person.student: _keys(kind, person.known) for person in people}
         _one_round(kind, told, rows, found, unclear)
     named = {person.student: dict.fromkeys(("account", *HEADINGS), person.student) for person in people}
+    taken = set(found.values())
+    free = [(place, row) for place, row in enumerate(rows) if place not in taken]
+    fitting: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for kind in _NUMBERS:
+        for place, row in free:
+            for key in _keys(kind, row):
+                fitting[kind, key].add(place)
     for student in named.keys() - found.keys() - unclear.keys():
-        fitting = {
-            place
-            for kind in _NUMBERS
-            for place, row in enumerate(rows)
-            if place not in found.values() and _keys(kind, row) & _keys(kind, named[student])
-        }
-        if len(fitting) > 1:
+        places = [fitting.get((kind, key), set()) for kind in _NUMBERS for key in _keys(kind, named[student])]
+        if len(set().union(*places)) > 1:
             unclear[student] = None
     for kind in _ORDER:
         keys = {

@@ -16,6 +16,7 @@ from netlens_core.grading.course import Course
 from netlens_core.grading.nbgrader import database
 from netlens_core.grading.nbgrader.config import database_url, nbgrader_api, tools_on_path
 from netlens_core.grading.nbgrader.lateness import Penalties
+from netlens_core.grading.nbgrader.rows import add_works
 from netlens_core.grading.nbgrader.source import source_notebook
 from netlens_core.grading.sheets import CourseError
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
@@ -458,3 +459,102 @@ def test_a_plugin_that_cannot_be_loaded_is_told(folder):
         book.update_or_create_assignment("sky", duedate="2030-01-01 00:00:00 UTC")
     [told] = write(folder)
     assert "plugin_class" in told and "nowhere" in told
+
+
+# -- somebody else in between ------------------------------------------------------------------------------
+
+
+def write_meanwhile(folder: Path, book, place: int, other) -> bool:
+    """Write, and let somebody else write after the `place`th query; whether there was one.
+
+    Where the database makes them wait (SQLite), they come when netlens is done.
+    """
+    from nbgrader.api import InvalidEntry
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.exc import OperationalError
+
+    queries, came = [], []
+
+    def after(_connection, _cursor, statement, *_) -> None:
+        if statement.lstrip().startswith("SELECT") and not came:
+            queries.append(statement)
+            if len(queries) == place:
+                came.append(place)
+                try:
+                    other()
+                except (OperationalError, InvalidEntry) as error:
+                    assert "locked" in str(error)
+                    came.append("when netlens is done")
+
+    event.listen(Engine, "after_cursor_execute", after)
+    try:
+        book.write_views()
+    finally:
+        event.remove(Engine, "after_cursor_execute", after)
+    assert book.nbgrader.troubles == []
+    if len(came) == 2:
+        other()
+    return bool(came)
+
+
+@contextmanager
+def impatient(folder: Path):
+    """Another program with the gradebook open, which does not wait for a lock."""
+    url = database_url(Course(folder))
+    with NbgraderBook(url + "?timeout=0.01" * url.startswith("sqlite"), "course") as book:
+        yield book
+
+
+def test_a_score_entered_between_any_two_queries_stays(folder):
+    check_scores_between_queries(folder)
+
+
+def check_scores_between_queries(folder: Path, step: int = 2) -> None:
+    write(folder)
+    for place in range(1, 100, step):
+        given = place % 8 / 4
+        book = opened(folder)
+        book.take_over_marks()
+        book.course.marks.write(MarkSheet(book).mark("ada", "sky", "", str((place + 1) % 8 / 4), ""))
+
+        def enter_it(given: float = given) -> None:
+            with impatient(folder) as other:
+                row = other.find_grade("test_why", "sky", "sky", "ada")
+                row.manual_score, row.needs_manual_grade = given, False
+                other.db.commit()
+
+        if not write_meanwhile(folder, book, place, enter_it):
+            break
+        assert scores(folder)["ada"][1] == (None, given, False), place
+    assert 5 < place < 98
+    same_points(folder)
+
+
+def test_works_that_come_and_go_between_any_two_queries_are_whole(folder):
+    check_works_between_queries(folder)
+
+
+def check_works_between_queries(folder: Path, step: int = 2) -> None:
+    """Another netlens adds a student's work, and somebody removes another's: no query fails for want of a row."""
+    write(folder)
+    for place in range(1, 100, step):
+        hand_in(folder, "ada", "Rayleigh.", place % 3)  # something to write
+        book = opened(folder)
+
+        def come_and_go() -> None:
+            with impatient(folder) as other:
+                there = {work.student.id for work in other.assignment_submissions("sky")}
+                if "emil" in there:
+                    other.remove_submission("sky", "emil")
+                if "new" not in there:
+                    add_works(other, "sky", ["new"])
+                other.db.commit()
+
+        if not write_meanwhile(folder, book, place, come_and_go):
+            break
+        with formgrader(folder) as other:
+            other.remove_submission("sky", "new")
+    assert 5 < place < 98
+    assert write(folder) == []
+    same_points(folder)

@@ -10,7 +10,16 @@ from netlens_core.grading.course import Course
 from netlens_core.grading.release import release
 from tests.nbgrader.postgres import server
 from tests.nbgrader.sky import build, hand_in, opened, tables, write
-from tests.nbgrader.test_book import comment, enter, mark, same_points, scores, write_at_once
+from tests.nbgrader.test_book import (
+    check_scores_between_queries,
+    check_works_between_queries,
+    comment,
+    enter,
+    mark,
+    same_points,
+    scores,
+    write_at_once,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +73,12 @@ def test_marks_stay_and_come_back(folder):
     mark(folder, "ada", "0.5", "Less.")
     assert scores(folder)["ada"][1] == (None, 0.5, False)
     same_points(folder)
+
+
+def test_somebody_else_between_any_two_queries_loses_nothing(folder):
+    """The server shows what others commit to the next query; a snapshot does not, and clashes are tried again."""
+    check_scores_between_queries(folder, step=1)
+    check_works_between_queries(folder, step=3)
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_password(folder, url):

@@ -16,7 +16,7 @@ from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, Grade
 from netlens_core.grading.marks import Mark, Place, marked_sha256
 from netlens_core.grading.nbgrader.cells import record_cells
-from netlens_core.grading.nbgrader.database import Database
+from netlens_core.grading.nbgrader.database import Database, begin_snapshot
 from netlens_core.grading.nbgrader.entered import NOTHING, Stands, Values, values, values_of
 from netlens_core.grading.nbgrader.handed_out import HandedOut
 from netlens_core.grading.nbgrader.lateness import Penalties, timestamp_of
@@ -66,13 +66,16 @@ class Book:
 
     def _standing(self, book: Gradebook) -> dict[Place, Stands]:
         def once() -> dict[Place, Stands]:
-            return {
+            begin_snapshot(book, writing=False)
+            found = {
                 (student, slug, check.name): stands(rows, check.name, handed_out)
                 for slug, handed_out in self.handed_out.items()
                 for student, rows in read_works(book, slug).items()
                 for check in handed_out.checks
                 if check.name in rows.grades
             }
+            book.db.rollback()  # nothing was written; others may go on
+            return found
 
         return self.database.tried(once, book.db.rollback)
 
@@ -125,6 +128,7 @@ class Book:
         def once() -> list[_Work]:
             if points_of_checks(book, slug) != {check.name: check.points for check in handed_out.checks}:
                 record_cells(book, slug, handed_out.data)
+            begin_snapshot(book, writing=True)
             rows = read_works(book, slug)
             if new := [student for student, _ in works if student not in rows]:
                 add_works(book, slug, new)

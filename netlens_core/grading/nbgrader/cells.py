@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from netlens_core.grading.nbgrader.database import begin_snapshot
 from netlens_core.grading.sheets import CourseError
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def record_cells(gradebook: Gradebook, slug: str, source: bytes) -> None:
     """
     notebook = nbformat.reads(source.decode(), as_version=4)
     gradebook.update_or_create_assignment(slug)
-    recorded = gradebook.update_or_create_notebook(slug, slug, kernelspec=json.dumps(notebook.metadata.kernelspec))
+    gradebook.update_or_create_notebook(slug, slug, kernelspec=json.dumps(notebook.metadata.kernelspec))
+    begin_snapshot(gradebook, writing=True)  # a mark that a person gives from here on is not deleted with its cell
+    recorded = gradebook.find_notebook(slug, slug)
     wanted = _wanted(notebook)
     _remove_others(gradebook, recorded, wanted, slug)
     _add(gradebook, recorded, wanted)

@@ -61,7 +61,7 @@ class Database:
 
         Raises DatabaseError.
         """
-        from nbgrader.api import InvalidEntry
+        from nbgrader.api import InvalidEntry, MissingEntry
         from sqlalchemy.exc import SQLAlchemyError
 
         for wait in (*WAITS, None):
@@ -71,7 +71,7 @@ class Database:
                 if error.name not in ("psycopg2", "psycopg"):
                     raise
                 raise DatabaseError(f"{self.shown} needs a driver: pip install 'netlens[postgres]'") from None
-            except (InvalidEntry, SQLAlchemyError) as error:
+            except (InvalidEntry, MissingEntry, SQLAlchemyError) as error:
                 if wait is None or not _may_pass(error):
                     raise DatabaseError(self._told(error)) from None
                 time.sleep(wait)
@@ -96,13 +96,33 @@ _ADVICE = {
     "no such column": "the gradebook was made by an older nbgrader: run `nbgrader db upgrade` in the course folder",
     "does not exist": "the server has no such database: make it with `createdb`",
 }
-_PASSING = ("locked", "already exists", "unique", "duplicate", "deadlock", "could not serialize", "foreign key")
+_PASSING = (
+    *("locked", "already exists", "unique", "duplicate", "deadlock", "could not serialize", "foreign key"),
+    # A row that was read is gone.
+    *("no such assignment", "no such notebook", "expected to update", "expected to delete", "has been deleted"),
+)
 
 
 def _may_pass(error: Exception) -> bool:
     """Whether somebody else's work in between may be the cause."""
     said = str(error).lower()
     return any(word in said for word in _PASSING)
+
+
+def begin_snapshot(book: Gradebook, *, writing: bool) -> None:
+    """Begin a transaction that sees the gradebook as it is now, whatever others commit until it ends.
+
+    Else each query would see another state: rows of a work that is not there yet, or a score that a person entered
+    after it was looked for, and that would be written over. Two transactions that write the same row clash, and
+    `Database.tried` calls again what read too early.
+    """
+    from sqlalchemy import text
+
+    book.db.rollback()
+    if book.engine.dialect.name == "sqlite":
+        book.db.execute(text("BEGIN IMMEDIATE" if writing else "BEGIN"))
+    else:
+        book.db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def sqlite_path(url: str) -> Path | None:

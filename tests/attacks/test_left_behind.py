@@ -289,7 +289,10 @@ def attack():
         """
 def notice():
     out = [p for p in ("/tmp/left", "/dev/shm/left", "/box/left", "/tmp/pipe") if os.path.exists(p)]
-    out += [name for name in os.listdir("/proc") if not name.isdigit() and name not in ("self", "thread-self")]
+    for name in ("locks", "interrupts", "softirqs", "vmstat", "zoneinfo", "diskstats", "slabinfo", "key-users", "keys",
+                 "timer_list", "sys/fs/inode-nr", "sys/fs/file-nr", "sys/kernel/ns_last_pid", "schedstat", "cgroups",
+                 "sysvipc/shm", "pressure/memory", "swaps"):
+        out += tried(name, lambda: open("/proc/" + name).read())
     out += ["shm"] * (libc.shmget(4711, 0, 0) >= 0) + ["msg"] * (libc.msgget(4711, 0) >= 0)
     out += ["sem"] * (libc.semget(4711, 0, 0) >= 0) + ["mq"] * (libc.mq_open(b"/left", 0) >= 0)
     out += called("key", 249, b"user", b"left", 0, 0)

@@ -119,7 +119,7 @@ def private_world(process: int, work: str, disk_bytes: int, files: int, folders:
     """
     unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
     make_mounts_read_only()
-    mount("proc", "/proc", "subset=pid", read_only=True)  # without what tells of the machine's other processes
+    mount("proc", "/proc", read_only=True)
     inodes = files + len(folders) + 3  # the disk's own folder, and the two that are seen
     mount("tmpfs", work, f"size={disk_bytes},nr_inodes={inodes},mode=700")
     mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")

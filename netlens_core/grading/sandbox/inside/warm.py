@@ -20,6 +20,8 @@ from typing import Any
 
 from . import confine, copying, syscalls
 
+# Of the machine, what libraries ask for; the rest of /proc tells what other submissions do.
+MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/version")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
@@ -205,9 +207,12 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
     confine.drop_capabilities()
     confine.die_with_parent()
-    readable = [*config["readable"], *(["/proc"] if full else [])]
-    writable = [work, *(["/tmp", "/dev/shm"] if full else [])]
-    version = confine.landlock(readable, config["listed"], writable, DEVICES)
+    readable, listed, writable = list(config["readable"]), list(config["listed"]), [work]
+    if full:
+        readable += [f"/proc/{os.getpid()}", *MACHINE]
+        listed += ["/proc"]
+        writable += ["/tmp", "/dev/shm"]
+    version = confine.landlock(readable, listed, writable, DEVICES)
     syscalls.restrict_system_calls(full, version)
     if not full:
         copying.copy_without_metadata()

@@ -42,6 +42,20 @@ ATTACKS = {
     "is sparse": ("return image[0].to_sparse()", "a sparse or quantized tensor"),
     "is infinite": ("return image / 0", "`paint` returned"),
     "patches": ("torch.rand = torch.equal = lambda *a, **k: True\n    return None", "`paint` returned"),
+    "takes the kit away": ("os.chmod('/kit/netlens_core', 0)", "Read-only file system"),
+    "renames the kit": ("os.rename('/kit/netlens_core', '/kit/gone')", "[Errno"),
+    "writes bytecode": ("open('/kit/netlens_core/__pycache__/daisies.cpython-311.pyc', 'w')", "[Errno"),
+    "touches a device": ("os.utime('/dev/null')", "Read-only file system"),
+    "fills the kernel": ("os.setxattr('/kit', 'user.x', bytes(60_000))", "[Errno"),
+    "locks a library": ("import fcntl; fcntl.flock(os.open('/usr/bin/env', 0), fcntl.LOCK_EX)", "[Errno"),
+    "fills /tmp": ("open('/tmp/x', 'wb').write(bytes(64 << 20))", "the working folder is full"),
+    "poisons caches": (
+        "import matplotlib\n"
+        "    for name in (matplotlib.get_configdir() + '/matplotlibrc', '/tmp/torch.py', '/dev/shm/x'):\n"
+        "        open(name, 'w').write('poison')\n"
+        "    raise LookupError('planted')",
+        "LookupError: planted",
+    ),
     "paints the screen": ("raise ValueError('\\x1b[2J\\u202e<script>alert(1)</script>=1+1')", "ValueError"),
 }
 

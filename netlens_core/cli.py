@@ -258,7 +258,9 @@ def _print_class(book: Gradebook, page: Path, times: Times) -> None:
     new = len(times.grades)
     known = len(works) - new
     out.print(times_table(times) if new else times.in_one_line())
-    out.print(f"{len(works)} submissions: {new} graded now, {known} known from before. Sandbox: {book.sandbox}.")
+    judged = sum(graded.judged_only for graded in times.grades)
+    again = f" ({judged} of them judged again by what they returned before, without running)" if judged else ""
+    out.print(f"{len(works)} submissions: {new} graded now{again}, {known} known from before. Sandbox: {book.sandbox}.")
     tell_changes(book)
     tell_outdated(book)
     if waiting:

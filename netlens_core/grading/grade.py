@@ -119,6 +119,8 @@ class Grade(_Plain):
 
     pictures: dict[str, bytes] = Field(default_factory=dict, exclude=True, repr=False)
     notebook: bytes = Field(default=b"", exclude=True, repr=False)
+    returned: bytes = Field(default=b"", exclude=True, repr=False)  # a record of what the submission's calls returned
+    judged_only: bool = Field(default=False, exclude=True)  # from such a record: the submission did not run again
     seconds: float = Field(default=0.0, exclude=True)
     own_seconds: float = Field(default=0.0, exclude=True)  # of these, the submission's cells and calls
     counted_seconds: float = Field(default=0.0, exclude=True)  # what of them counts towards its limits

@@ -30,7 +30,7 @@ from netlens_core.grading.entries import Entry, Standing, Standings, ended, sett
 from netlens_core.grading.exercise import CourseError, Exercise, Networks
 from netlens_core.grading.files import json_bytes, write_atomically
 from netlens_core.grading.grade import Grade
-from netlens_core.grading.grade_key import determinants, grading_code, key_of
+from netlens_core.grading.grade_key import Parts, determinants, grading_code, key_of, running_key
 from netlens_core.grading.hand_ins import HandInError, HandIns
 from netlens_core.grading.history import Graded, History, Origins, Place, grades_without_history
 from netlens_core.grading.marks import with_marks
@@ -39,6 +39,7 @@ from netlens_core.grading.nbgrader.views import NbgraderViews
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.report import GradedWork, write_reports
+from netlens_core.grading.returned import Records
 from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.grading.unrun import refused
 from netlens_core.languages import N_, speaking, translate
@@ -73,6 +74,8 @@ class Gradebook:
         self._slugs, self._students, self._writes = slugs, students, writes
         self._unread: dict[Place, str] = {}
         self._graded_any = False
+        self._to_run: set[str] = set()  # keys of what was asked for although it is known
+        self._records = Records(course.hidden_folder)
         names = course.sheet.networks
         self._weights_problem: NetlensError | None = None
         self.networks = Networks(names.target, tuple(names.jury), self._fingerprints())
@@ -200,6 +203,8 @@ class Gradebook:
             seed,
             self.sandbox,
             prepare=partial(self._with_inputs, (student, slug)),
+            returned=partial(self._returned, entry.key, parts, exercise),
+            keep_returned=self.course.sheet.keep_returned,
         )
         return replace(entry, work=work)
 
@@ -257,6 +262,7 @@ class Gradebook:
         """
         asked = {entry.place for entry in again}
         by_label = {entry.label: entry for entry in pending}
+        self._to_run = {entry.key for entry in again}
         try:
             for entry in pending:
                 if entry.refusal and entry.work is not None:
@@ -275,6 +281,10 @@ class Gradebook:
         finally:
             self._standings, self.entries = None, self._entries()
             self._hand_ins.save()
+            if self.course.sheet.keep_returned:
+                self._records.make_room()
+            else:
+                self._records.clear()
 
     def _load(self, place: Place, folder: Path) -> tuple[bytes, str]:
         try:
@@ -294,6 +304,12 @@ class Gradebook:
                 raise
         return self._prepared[exercise.slug]
 
+    def _returned(self, key: str, parts: Parts, exercise: Exercise) -> bytes:
+        """What a submission returned before; nothing where it is to run again, or where that is not kept."""
+        if key in self._to_run or not self.course.sheet.keep_returned:
+            return b""
+        return self._records.read(running_key(parts, exercise))
+
     def _keep(self, entry: Entry, grade: Grade, asked: bool) -> None:
         """Store a grade under the key of the very bytes that were graded, which may be others than those listed."""
         assert entry.work is not None
@@ -308,6 +324,8 @@ class Gradebook:
         self.origins.write(now.key, parts, grading_code(entry.work.exercise))
         self.course.store.write(now.key, grade)
         self._finder.forget(now.key)
+        if grade.returned:
+            self._records.write(running_key(parts, entry.work.exercise), grade.returned)
         self._tell(now, grade, before, reasons)
 
     def _tell(self, entry: Entry, grade: Grade, before: Standing | None, reasons: tuple[Reason, ...]) -> None:

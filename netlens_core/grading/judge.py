@@ -27,7 +27,7 @@ from netlens_core.grading.grade import Check, CheckStatus, Measurement
 from netlens_core.grading.inputs import Given
 from netlens_core.grading.marking import Expectations, Figures, Record, SubmissionProxy
 from netlens_core.grading.plain_text import plain
-from netlens_core.grading.sandbox.session import Session
+from netlens_core.grading.returned import Answering
 from netlens_core.grading.scratch import owned_folder, temporary_files
 from netlens_core.grading.values import SubmissionError
 from netlens_core.languages import translate
@@ -38,7 +38,7 @@ class _Plugin:
     """Gives graders their fixtures and writes down how each check went."""
 
     def __init__(
-        self, exercise: Exercise, session: Session, networks: Any, inputs: Mapping[str, Given], seed: int
+        self, exercise: Exercise, session: Answering, networks: Any, inputs: Mapping[str, Given], seed: int
     ) -> None:
         self.record = Record()
         self.broken = ""  # why the grader could not even be collected
@@ -156,7 +156,7 @@ _UNUSED_PLUGINS = (
 
 
 def judge(
-    exercise: Exercise, session: Session, networks: Any, inputs: Mapping[str, Given], seed: int
+    exercise: Exercise, session: Answering, networks: Any, inputs: Mapping[str, Given], seed: int
 ) -> tuple[list[Check], Record]:
     """Run the exercise's grader over a session; every declared check comes back, in order.
 

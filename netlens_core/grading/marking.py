@@ -18,8 +18,8 @@ from torchvision.utils import make_grid
 from netlens_core.grading.exercise import Exercise
 from netlens_core.grading.grade import Check, FigureNote, Measurement, Sight
 from netlens_core.grading.plain_text import plain
+from netlens_core.grading.returned import Answering
 from netlens_core.grading.sandbox.outcomes import Outcome, Ref
-from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.values import BORDER, SubmissionError, answers_from
 from netlens_core.images import encode_png
 from netlens_core.languages import translate
@@ -198,7 +198,7 @@ class SubmissionProxy:
     8 bits. Raises SubmissionError for whatever the submission does wrong.
     """
 
-    def __init__(self, exercise: Exercise, session: Session, seed: int, record: Record) -> None:
+    def __init__(self, exercise: Exercise, session: Answering, seed: int, record: Record) -> None:
         self._sheet = exercise.sheet
         self._session = session
         self._seed = seed

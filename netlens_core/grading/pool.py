@@ -16,11 +16,12 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from netlens_core import NetlensError
@@ -41,7 +42,7 @@ class Work:
     """One submission to grade. `load` reads it when its turn comes, so that a class never lies in memory at once.
 
     `prepare` then gives the exercise with its inputs made. Where one of the two raises a NetlensError, the work is lost
-    to that, and the others go on.
+    to that, and the others go on. `returned` reads what the submission returned before, as `pipeline.grade` takes it.
     """
 
     label: str
@@ -52,6 +53,8 @@ class Work:
     seed: int
     sandbox: str
     prepare: Callable[[Exercise], Exercise] = lambda exercise: exercise
+    returned: Callable[[], bytes] = bytes
+    keep_returned: bool = False
 
 
 def usable_cores() -> int:
@@ -104,12 +107,13 @@ def _one_pool(
                 while batch and len(running) < workers:
                     one = batch[0]  # stays there until the pool has it: the pool may just be breaking
                     try:
-                        arguments = _arguments(one.work)
+                        arguments = (*_arguments(one.work), _options(one))
                     except NetlensError as error:
                         batch.popleft()
                         yield one.work, _lost(one.work, str(error))
                         continue
-                    running[executor.submit(_guarded, grade, bool(one.first), *arguments)] = one
+                    future = executor.submit(_guarded, grade, bool(one.first), *arguments)
+                    running[future] = one
                     batch.popleft()
                     since[one.label] = time.monotonic()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -167,6 +171,13 @@ def _arguments(work: Work) -> tuple[Any, ...]:
     return data, work.prepare(work.exercise), work.networks, work.seed, name, work.sandbox
 
 
+def _options(one: _Try) -> dict[str, Any]:
+    """What else `pipeline.grade` is told. What is tried again runs: it was no good the first time."""
+    found: dict[str, Any] = {"keep_returned": True} if one.work.keep_returned else {}
+    returned = b"" if one.first else one.work.returned()
+    return found | ({"returned": returned} if returned else {})
+
+
 def _guarded(
     grade: GradeFunction | None,
     fresh: bool,
@@ -176,6 +187,7 @@ def _guarded(
     seed: int,
     name: str,
     sandbox: str,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Grade:
     """Runs in a worker, with `fresh` in a fresh sandbox. A mistake of ours must not cost the others their grades."""
     from netlens_core.grading import pipeline, workplace
@@ -184,7 +196,7 @@ def _guarded(
     try:
         if fresh:
             workplace.refresh_sandboxes()
-        graded = (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox)
+        graded = (grade or pipeline.grade)(data, exercise, networks, seed, name=name, sandbox=sandbox, **options)
     except (NetlensError, TemporaryFolderError):  # holds for every submission, and tells the user what to do
         raise
     except Exception as error:  # which may be that of a machine without memory or disk

@@ -171,6 +171,7 @@ class CourseSheet(_Sheet):
     seed: int = Field(ge=0, lt=1 << 63)
     networks: NetworkNames
     exercises: list[str] = Field(min_length=1)
+    keep_returned: bool = True  # what students' functions returned, so that a changed grader only judges again
 
     @field_validator("language")
     @classmethod

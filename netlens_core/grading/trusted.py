@@ -94,7 +94,7 @@ def judged(
 ) -> tuple[dict[str, Check], Record]:
     """Mark functions (and `answers`) by an exercise's grader: check name -> check, and what the grader recorded."""
     with speaking(exercise.catalog):
-        checks, record = judge(exercise, TrustedSession(names), judges, all_inputs(exercise, seed), seed)  # type: ignore[arg-type]
+        checks, record = judge(exercise, TrustedSession(names), judges, all_inputs(exercise, seed), seed)
     return {check.name: check for check in checks}, record
 
 

@@ -57,7 +57,9 @@ def grade(monkeypatch) -> Callable[..., Gradebook]:
                 continue
             about = facts(gradebook_sha256(data), work.exercise, work.networks, work.seed, work.sandbox)
             points = float(data.split(b"=")[1])
-            yield work, sky.made_up(about, "an answer", min(points * works_count(work), 3))
+            made = sky.made_up(about, "an answer", min(points * works_count(work), 3))
+            asked_for_records.append(work.returned())
+            yield work, made.model_copy(update={"returned": data if work.keep_returned else b""})
 
     def works_count(work) -> float:
         # What the grader says is worth something as well, so that a changed one changes points.
@@ -76,6 +78,9 @@ def grade(monkeypatch) -> Callable[..., Gradebook]:
         return book
 
     return run
+
+
+asked_for_records: list[bytes] = []  # what every work that was graded was said to have returned before
 
 
 def gradebook_sha256(data: bytes) -> str:
@@ -380,6 +385,37 @@ def test_an_internal_error_never_takes_the_place_of_a_grade(course, grade, monke
     points, reasons = shown(opened(course))["ada"]
     assert points == 2 and reasons[0] == "grading it anew ended in an internal error; this is the grade before"
     assert why(opened(course)) == {"ada": ["internal error before"]}
+
+
+def test_what_was_returned_is_kept_until_it_is_asked_for_again(course, grade):
+    def records() -> int:
+        return len(list((course / ".netlens").glob("returned/??/*")))
+
+    grade(course, again=["ada", "ben"])
+    asked_for_records.clear()
+    worse(course)
+    grade(course)
+    assert sorted(asked_for_records) == [b"points = 2.0", b"points = 3.0"] and records() == 2
+    asked_for_records.clear()
+    grade(course, again=["ada"])  # asked for: it runs
+    append(course, "limits: {call_seconds: 7}\n")  # what limits allow changes what is returned
+    grade(course)
+    assert asked_for_records == [b""] * 3 and records() == 4
+    replaced(course, "course.yaml", "title:", "keep_returned: false\ntitle:")
+    replaced(course, "graders/test_sky.py", "It works badly.", "It works very badly.")
+    grade(course)
+    assert asked_for_records == [b""] * 5 and records() == 0
+
+
+def test_what_was_returned_belongs_to_the_bytes_that_were_graded(course, grade):
+    book = opened(course)
+    due = book.pending()
+    hand_in(course, "ada", 1.0)
+    list(book.grade(due, 1))
+    asked_for_records.clear()
+    worse(course)
+    grade(course)
+    assert asked_for_records == [b"points = 1.0", b"points = 3.0"]
 
 
 def test_unknown_names_are_refused_with_those_that_might_be_meant(course):

@@ -20,6 +20,7 @@ from netlens_core.grading.plain_text import plain
 from netlens_core.grading.report import GradedWork
 from netlens_core.grading.report.numbers import points as in_words
 from netlens_core.grading.spreadsheets import as_written, kept_as_text, read_table, table_bytes
+from netlens_core.grading.suggestions import did_you_mean
 
 COLUMNS = (
     *("student", "exercise", "check", "points", "max_points", "comment", "marked_before"),
@@ -159,7 +160,9 @@ class MarkSheet:
         """The answer that is meant; `check` may be empty where the exercise has one only."""
         exercise = self._book.exercises.get(slug)
         if exercise is None:
-            raise CourseError(f"there is no exercise {_quoted(slug)}; there are {', '.join(self._book.exercises)}")
+            known = ", ".join(self._book.exercises)
+            meant = did_you_mean(slug, self._book.exercises)
+            raise CourseError(f"there is no exercise {_quoted(slug)}; there are {known}{meant}")
         manual = [spec.name for spec in exercise.checks if spec.manual]
         name = check or (manual[0] if len(manual) == 1 else "")
         if name not in manual:

@@ -142,6 +142,7 @@ def calibration(course: Course, slug: str, flowers: int, sandbox: str) -> Runs:
 
     Raises CourseError where the exercise has none.
     """
+    course.refuse_unknown(slug)
     sheet = course.threshold_sheet(slug)
     if not sheet:
         wanted = thresholds_path(course.folder / "graders", slug)

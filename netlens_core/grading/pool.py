@@ -5,6 +5,8 @@ Workers only ever run `pipeline.grade`, a function of plain values; what they re
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import hashlib
 import multiprocessing
@@ -157,7 +159,8 @@ def _given_up(one: _Try) -> Grade:
 def _starting(workers: int, since: dict[str, float]) -> str:
     """What is said until the first grade is there: a busy machine loads libraries for a minute."""
     starts = "a worker starts, loads" if workers == 1 else f"{workers} workers start, load"
-    return f"{starts} torch and the networks, and then {', '.join(since.copy())}"
+    waiting = ", ".join(since.copy())
+    return f"{starts} torch and the networks{f', and then {waiting}' if waiting else ''}"
 
 
 def _under_way(since: dict[str, float]) -> str:
@@ -234,9 +237,20 @@ def _context() -> multiprocessing.context.BaseContext:
         os.environ[name] = "1"
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
+    atexit.register(_end_fork_server, os.getpid())
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["netlens_core.grading.pipeline", "torchvision", "timm"])
     return context
+
+
+def _end_fork_server(starter: int) -> None:
+    """End the process that workers were forked from; it would hold the command's output open while it unloads torch."""
+    from multiprocessing import forkserver
+
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if pid and os.getpid() == starter:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _prepare_worker() -> None:

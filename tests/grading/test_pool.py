@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,3 +113,14 @@ def test_leaving_early_ends_all_processes_at_once():
     running.close()
     assert time.monotonic() - started < 300
     assert not multiprocessing.active_children()
+
+
+def test_the_fork_server_ends_with_the_process_that_started_it(monkeypatch):
+    """By itself it takes seconds to unload torch, and the command's output stays open meanwhile."""
+    with subprocess.Popen(["sleep", "600"]) as server:
+        monkeypatch.setattr(forkserver._forkserver, "_forkserver_pid", server.pid)
+        pool._end_fork_server(os.getpid() + 1)
+        assert server.poll() is None
+        pool._end_fork_server(os.getpid())
+        assert server.wait(timeout=60) == -signal.SIGKILL
+        pool._end_fork_server(os.getpid())

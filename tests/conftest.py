@@ -52,6 +52,6 @@ def squeezenet() -> Network:
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Eight busy processes beside the test."""
+    """Eight busy processes beside the test, on two cores."""
     with busy_processes():
         yield

@@ -28,6 +28,9 @@ from netlens_core.languages import known_languages, speaking, spoken, translate
 # In the notebook's metadata, also where a merge conflict makes the whole no JSON. In a cell, quotes are escaped.
 _LANGUAGE = re.compile(r'"netlens"\s*:\s*\{\s*"language"\s*:\s*"(\w{1,20})"')
 _IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
+# How many times slower than the reference machine a student's may be. Not measured, as in grading: that would import
+# torch here, which takes longer than most checks, and no points depend on it.
+_SLOWER = 4.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,8 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
     whole = as_released(submission, about_network(path.read_bytes(), target), wanted, whole=True)
     limits = _for_a_fresh_process(sheet.limits)
     sources = [cell.source for cell in whole.code_cells]
-    with Session(lambda: UnlockedChild(limits), sources, _pictures(sheet, file.parent), limits, seed=0) as session:
+    pictures = _pictures(sheet, file.parent)
+    with Session(lambda: UnlockedChild(limits, _SLOWER), sources, pictures, limits, seed=0) as session:
         runs, message = session.cells, session.message
     ran = list(zip(whole.code_cells, [*runs, *[None] * len(sources)], strict=False))
     return SelfCheck(

@@ -473,7 +473,7 @@ BEYOND = {
 
 
 def test_waiting_for_a_processor_is_nobodys_time(box, busy_machine):
-    """On a machine with many busy processes a call that needs 0.6 s of a processor takes several seconds."""
+    """Beside eight busy processes on two cores a call that needs 0.6 s of a processor takes about three seconds."""
     with run(box, WITHIN, limits=Limits(start_seconds=20, call_seconds=1, total_seconds=30)) as session:
         found = session.call("f", [])
         assert (found.status, found.message) == ("ok", "")

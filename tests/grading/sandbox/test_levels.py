@@ -225,6 +225,43 @@ def test_a_warm_process_in_which_something_was_left_is_replaced(box):
         assert box._warm is second
 
 
+@pytest.mark.parametrize("broken", [{"files": -5}, {"cpu_seconds": "none"}, {"work": "/nowhere"}])
+def test_where_a_lock_fails_no_student_code_runs(box, monkeypatch, broken):
+    """The child tells that it is locked in before it reads the submission; else the fault is ours."""
+    if box.level == "none":
+        pytest.skip("there are no locks here")
+    fork = warm_process.WarmProcess.fork
+    with monkeypatch.context() as patched:
+        patched.setattr(warm_process.WarmProcess, "fork", lambda warm, wish, ends: fork(warm, wish | broken, ends))
+        with box.session(cells=["print('it ran')"], files={}) as session:
+            assert (session.status, session.cells) == ("fault", ())
+    with box.session(cells=["1"], files={}) as session:
+        assert session.status == "ok"
+
+
+def test_a_container_that_forbids_read_only_mounts_is_told(best_level, monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'OSError: [Errno 38] mount_setattr /: Function not implemented' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(levels.shutil, "which", lambda name: str(fake))
+    level, reason = best_level()
+    assert level in ("reduced", "none") and reason.startswith("what submissions see cannot be made read-only here")
+
+
+def test_the_trial_notices_what_can_be_changed(best_level, monkeypatch, tmp_path):
+    """It tries the locks and not only the calls: with one of them gone, the level is not full."""
+    sandbox = tmp_path / "sandbox"
+    shutil.copytree(Path(levels.__file__).parent / "inside", sandbox / "inside")
+    confine = sandbox / "inside" / "confine.py"
+    whole = confine.read_text()
+    monkeypatch.setattr(levels, "__file__", str(sandbox / "levels.py"))
+    assert best_level() == levels.best_level()
+    confine.write_text(whole.replace("    make_mounts_read_only()\n", ""))
+    assert confine.read_text() != whole
+    if levels.best_level()[0] == "full":
+        assert "what all submissions see can be changed" in best_level()[1]
+
+
 def _youngest_below(pid: int) -> int:
     """The warm process itself: the last of the chain of wrappers below the one that was started."""
     while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():

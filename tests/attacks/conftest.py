@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -180,8 +181,8 @@ def services(secret_folder: Path) -> Iterator[tuple[int, str, str]]:
                 connection, _ = server.accept()
             except OSError:
                 return
-            connection.sendall(SECRET.encode())
-            connection.close()
+            with connection, contextlib.suppress(OSError):  # who asked may be gone
+                connection.sendall(SECRET.encode())
 
     for server in servers:
         threading.Thread(target=answer, args=(server,), daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 import signal
 import threading
@@ -578,8 +579,10 @@ def test_a_submission_killed_from_outside_goes_on_as_if_nothing_had_been(box):
     def kill_after(seconds: float, session: Session) -> None:
         def kill() -> None:
             time.sleep(seconds)
-            if session._child is not None and session._child._pidfd is not None:
-                signal.pidfd_send_signal(session._child._pidfd, signal.SIGKILL)
+            pidfd = session._child and session._child._pidfd
+            if pidfd is not None:
+                with contextlib.suppress(OSError):  # it has just ended
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
         threading.Thread(target=kill, daemon=True).start()
 

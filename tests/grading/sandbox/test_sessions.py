@@ -556,6 +556,11 @@ def test_a_refreshed_sandbox_has_another_warm_process(box):
     assert box._warm is not first
 
 
+def test_back_from_another_folder_is_the_work_folder(box):
+    with run(box, "%cd /usr", "%cd -", "import os\ndef f(): return os.getcwd() == os.environ['HOME']") as session:
+        assert session.call("f", []).value is True
+
+
 def test_one_session_at_a_time(box):
     with run(box, "1"), pytest.raises(RuntimeError, match="one session at a time"):
         run(box, "2")

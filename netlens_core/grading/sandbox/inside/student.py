@@ -31,6 +31,7 @@ def serve(notebook: Notebook, work: str) -> None:
     start = _next(buffer)
     _settle(work, start["files"])
     words.speak(start["words"])
+    notebook.names["_dh"] = [work]  # where `%cd -` goes back to: the fork server's own folder otherwise
     for number, source in enumerate(start["cells"], 1):
         reseed(start["seed"])
         _send(notebook.run(source.decode("utf-8", "surrogatepass"), number))

@@ -74,8 +74,9 @@ def mistake(monkeypatch, capsys, *arguments: object) -> str:
     monkeypatch.setattr("sys.argv", ["netlens", "analyze", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
-    said = " ".join(capsys.readouterr().err.split())  # a terminal may wrap it
-    assert ended.value.code == 2 and said.startswith("netlens: ") and "Traceback" not in said, said
+    lines = capsys.readouterr().err.splitlines()  # of its progress before
+    [said] = [line for line in lines if line.startswith("netlens: ")]
+    assert ended.value.code == 2 and lines[-1] == said, lines
     return said
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netlens_core.grading.files import write_atomically
+from netlens_core.grading.files import read_regular_file, write_atomically
 from netlens_core.grading.grade_key import Parts
 from netlens_core.languages import N_, translate
 
@@ -152,7 +152,7 @@ class LastChanges:
         """The changes; none where the file is missing or damaged."""
         found = []
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-            for entry in json.loads(self._path.read_bytes()):
+            for entry in json.loads(read_regular_file(self._path)):
                 reasons = tuple(
                     Reason(str(text), {str(name): str(value) for name, value in values.items()})
                     for text, values in entry["reasons"]

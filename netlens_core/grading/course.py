@@ -87,30 +87,26 @@ class Course(PublicCourse):
         return Marks(self.hidden_folder)
 
     def known_secret(self) -> str:
-        """The secret; empty where none was made yet."""
+        """The secret; empty where none was made yet. Raises CourseError for a damaged one."""
+        path = self.hidden_folder / "secret"
         try:
-            return (self.hidden_folder / "secret").read_text().strip()
+            return read_regular_file(path).strip().decode()
         except FileNotFoundError:
             return ""
-
-    @cached_property
-    def secret(self) -> str:
-        """What hidden inputs derive from; made at the first use and never handed out."""
-        path = self.hidden_folder / "secret"
-        close_to_others(self.hidden_folder)
-        try:
-            kept = read_regular_file(path).strip()
-        except FileNotFoundError:
-            kept = b""
-        if not kept:
-            make_private_folder(self.hidden_folder)
-            kept = write_once(path, secrets.token_hex(32).encode(), PRIVATE).strip()
-        try:
-            return kept.decode()
         except UnicodeDecodeError:
             raise CourseError(
                 f"{path} is damaged: take it from a backup (another secret gives everybody other hidden inputs)"
             ) from None
+
+    @cached_property
+    def secret(self) -> str:
+        """What hidden inputs derive from; made at the first use and never handed out. Raises as `known_secret`."""
+        close_to_others(self.hidden_folder)
+        if known := self.known_secret():
+            return known
+        make_private_folder(self.hidden_folder)
+        write_once(self.hidden_folder / "secret", secrets.token_hex(32).encode(), PRIVATE)
+        return self.known_secret()
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:

@@ -21,11 +21,10 @@ _TRIES = 50
 def read_regular_file(path: Path) -> bytes:
     """The bytes of a file. Raises OSError, also for a folder, a device or a pipe, which a plain `open` may wait on."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file, but a folder, a device or a pipe", str(path))
     with os.fdopen(descriptor, "rb") as file:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            reason = errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL
-            raise OSError(reason, "it is no plain file, but a folder, a device or a pipe", str(path))
         return file.read()
 
 
@@ -135,6 +134,7 @@ def close_to_others(folder: Path) -> None:
 
 
 def move_aside(path: Path) -> None:
-    """Move a folder away that lies where a file belongs; nothing in it is lost. Raises OSError."""
-    if path.is_dir() and not path.is_symlink():
-        path.rename(path.with_name(f"{path.name}.moved-{secrets.token_hex(4)}"))
+    """Move away what is no file and lies where one belongs, such as a folder; nothing is lost. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            path.rename(path.with_name(f"{path.name}.moved-{secrets.token_hex(4)}"))

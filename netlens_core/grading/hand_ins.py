@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from netlens_core import NetlensError
-from netlens_core.grading.files import write_atomically
-from netlens_core.grading.intake import find_submission_file, read_submission_file
+from netlens_core.grading.files import read_regular_file, write_atomically
+from netlens_core.grading.intake import Unread, find_submission_file, read_submission_file
 
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds to wait for a file that changes or is away
 _SETTLED = 2.0  # seconds; a file changed later than that before it was read might change again unseen
@@ -59,8 +59,8 @@ class HandIns:
         self._room = _KEPT
 
     def look(self, folder: Path, slug: str) -> HandIn:
-        """What lies in a folder. Raises HandInError where its file keeps changing."""
-        found = find_submission_file(folder, slug)
+        """What lies in a folder. Raises HandInError where its file keeps changing, or cannot be read."""
+        found = _found(folder, slug)
         if isinstance(found, str):
             return HandIn(_sha256(found.encode()), found, _is_empty(folder))
         *state, sha256 = self._known.get(_place(folder)) or [""]
@@ -91,13 +91,15 @@ class HandIns:
         """Content, what is to be known of it, and the state of the file that it was read from."""
 
         def once() -> tuple[bytes, HandIn, list[Any]]:
-            found = find_submission_file(folder, slug)
+            found = _found(folder, slug)
             if isinstance(found, str):
                 return b"", HandIn(_sha256(found.encode()), found, _is_empty(folder)), []
             before = _state(found)
             read = read_submission_file(found)
             if before is None or before != _state(found):
                 raise HandInError(f"{found} changes while it is read: wait until it is whole, and grade again")
+            if isinstance(read, Unread):
+                raise HandInError(f"{folder}: {read} Mend that, and grade again")
             if isinstance(read, str):
                 return b"", HandIn(_sha256(read.encode()), read), before
             handed_in = HandIn(_sha256(read))
@@ -118,6 +120,14 @@ class HandIns:
             with contextlib.suppress(OSError):
                 write_atomically(self._path, json.dumps(self._known).encode() + b"\n")
             self._changed = False
+
+
+def _found(folder: Path, slug: str) -> Path | str:
+    """As `find_submission_file`. Raises HandInError for a folder that cannot be read."""
+    found = find_submission_file(folder, slug)
+    if isinstance(found, Unread):
+        raise HandInError(f"{folder}: {found} Mend that, and grade again")
+    return found
 
 
 def _place(folder: Path) -> str:
@@ -157,7 +167,7 @@ def _is_empty(folder: Path) -> bool:
 
 def _read(path: Path) -> dict[str, list[Any]]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular_file(path))
         return {str(place): list(known) for place, known in content.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

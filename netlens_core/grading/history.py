@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from netlens_core.grading.files import write_atomically
+from netlens_core.grading.files import move_aside, read_regular_file, write_atomically
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.grade_key import Parts
 from netlens_core.grading.source_code import Code
@@ -95,7 +95,10 @@ class History:
         known = self.all().setdefault(place, [])
         path = self._path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")  # else a killed run left half a line
+        whole = True
+        move_aside(path)
+        with contextlib.suppress(FileNotFoundError):
+            whole = read_regular_file(path)[-1:] in (b"", b"\n")  # else a killed run left half a line
         with path.open("ab") as file:
             file.write((b"" if whole else b"\n") + _line(graded))
         known.append(graded)
@@ -126,7 +129,7 @@ def _lines(path: Path) -> list[Graded]:
     """What is readable of a history: half a line that a killed run left is passed over."""
     found = []
     with contextlib.suppress(OSError):
-        for line in path.read_bytes().splitlines():
+        for line in read_regular_file(path).splitlines():
             with contextlib.suppress(ValueError, TypeError):
                 graded = Graded(**json.loads(line))
                 if isinstance(graded.key, str) and isinstance(graded.checks, dict):
@@ -177,7 +180,7 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 def _mapping(path: Path) -> dict[str, str]:
     try:
-        return {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
+        return {str(name): str(value) for name, value in json.loads(read_regular_file(path)).items()}
     except (OSError, ValueError, AttributeError):
         return {}
 

@@ -55,6 +55,10 @@ def ending_of(name: str) -> str:
     return next(known, "")
 
 
+class Unread(str):
+    """A refusal that is none of the student's fault: the disk, or the rights to it, did not let the file be read."""
+
+
 # -- from the disk ---------------------------------------------------------------------------------------
 
 
@@ -67,7 +71,7 @@ def find_submission_file(folder: Path, slug: str) -> Path | str:
     try:
         files = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "__")))
     except OSError as error:
-        return translate("The folder cannot be read: {reason}.", reason=error.strerror)
+        return Unread(translate("The folder cannot be read: {reason}.", reason=error.strerror))
     for ending in ENDINGS:
         if f"{slug}{ending}" in files:
             return folder / f"{slug}{ending}"
@@ -102,9 +106,8 @@ def read_submission_file(path: Path) -> bytes | str:
             data = file.read(MAX_FILE + 1)
             return data if len(data) <= MAX_FILE else _too_large(name, len(data))
     except (OSError, ValueError) as error:
-        return translate(
-            "{name} cannot be read: {reason}.", name=name, reason=getattr(error, "strerror", None) or error
-        )
+        reason = getattr(error, "strerror", None) or error
+        return Unread(translate("{name} cannot be read: {reason}.", name=name, reason=reason))
 
 
 def _no_plain_file(name: str) -> str:

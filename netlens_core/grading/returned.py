@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from netlens_core.grading.files import write_atomically
+from netlens_core.grading.files import read_regular_file, write_atomically
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.outcomes import CellRun, Outcome, Ref
 from netlens_core.grading.sandbox.session import Session
@@ -205,7 +205,7 @@ class Records:
         """A record; empty where there is none, or only a damaged one."""
         path = self._path(key)
         try:
-            data = path.read_bytes() if path.stat().st_size <= MOST_KEPT + 32 else b""
+            data = read_regular_file(path) if path.stat().st_size <= MOST_KEPT + 32 else b""
         except OSError:
             return b""
         if hashlib.sha256(data[32:]).digest() != data[:32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -134,3 +135,22 @@ def test_nothing_and_refusals(tmp_path, folder):
         (folder / name).write_text("{}")
     found = known.look(folder, "sky")
     assert not found.empty and "Several files" in found.refusal
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_what_the_disk_does_not_give_is_no_hand_in_without_content(tmp_path, folder, monkeypatch, number):
+    """It costs nobody points: 0 points for a refusal are the student's, rights and disks are ours."""
+    monkeypatch.setattr(hand_ins, "_PAUSES", (0.01,))
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("netlens_core.grading.intake.os.open", refuse)
+        with pytest.raises(HandInError, match=rf"{folder}.*sky.py cannot be read: {os.strerror(number)}"):
+            HandIns(tmp_path).look(folder, "sky")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        with pytest.raises(HandInError, match=f"folder cannot be read: {os.strerror(number)}"):
+            HandIns(tmp_path).look(folder, "sky")
+    assert HandIns(tmp_path).look(folder, "sky").sha256 == sha256(b"good = 1")

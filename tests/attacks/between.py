@@ -46,46 +46,47 @@ def honest(box: Sandbox) -> str:
     return f"{session.status} {session.message} {outcome.status} {outcome.message}"
 
 
-def after(attacks: dict[str, str]) -> dict[str, Any]:
-    """Each attack in the sandbox in which an honest notebook runs before and after it."""
-    told: dict[str, Any] = {}
-    with Sandbox(networks=()) as box:
+def main(attacks: dict[str, str], pairs: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """What attacks come to, alone and in pairs that run at the same time, and whether an honest notebook changes."""
+    with Sandbox(networks=()) as box, Sandbox(networks=()) as other:
         first = honest(box)
-        for name, source in attacks.items():
-            warm = box._warm
-            with box.session(cells=[PRELUDE, source], files={}, limits=LIMITS, seed=9) as session:
-                outcome = session.call("attack", [])
-            last = honest(box)
-            told[name] = {
-                "status": outcome.status,
-                "gains": outcome.value,
-                "message": outcome.message,
-                "changed": "" if last == first else last,
-                "replaced": box._warm is not warm,
-            }
-    return {"honest": first, "attacks": told}
+        assert honest(other) == first
+        return {
+            "honest": first,
+            "alone": {name: _alone(box, source, first) for name, source in attacks.items()},
+            "pairs": {name: _pair(box, other, *sources, first) for name, sources in pairs.items()},
+        }
 
 
-def beside(pairs: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """Each pair at the same time in two sandboxes: what the second one notices; an honest notebook beside the first."""
-    told: dict[str, Any] = {}
-    with Sandbox(networks=()) as one, Sandbox(networks=()) as other:
-        first = honest(other)
-        for name, (attack, notice) in pairs.items():
-            with one.session(cells=[PRELUDE, attack], files={}, limits=LIMITS, seed=9) as session:
-                held = session.call("attack", [])
-                with other.session(cells=[PRELUDE, notice], files={}, limits=LIMITS, seed=9) as second:
-                    noticed = second.call("notice", [])
-                last = honest(other)
-            told[name] = {
-                "statuses": [held.status, noticed.status],
-                "messages": [held.message, noticed.message],
-                "held": held.value,
-                "noticed": noticed.value,
-                "changed": "" if last == first else last,
-            }
-    return {"honest": first, "attacks": told}
+def _alone(box: Sandbox, attack: str, first: str) -> dict[str, Any]:
+    warm = box._warm
+    with box.session(cells=[PRELUDE, attack], files={}, limits=LIMITS, seed=9) as session:
+        outcome = session.call("attack", [])
+    last = honest(box)
+    return {
+        "status": outcome.status,
+        "gains": outcome.value,
+        "message": outcome.message,
+        "changed": "" if last == first else last,
+        "replaced": box._warm is not warm,
+    }
+
+
+def _pair(box: Sandbox, other: Sandbox, attack: str, notice: str, first: str) -> dict[str, Any]:
+    """What the second one notices of the first, and an honest notebook beside the first."""
+    with box.session(cells=[PRELUDE, attack], files={}, limits=LIMITS, seed=9) as session:
+        held = session.call("attack", [])
+        with other.session(cells=[PRELUDE, notice], files={}, limits=LIMITS, seed=9) as second:
+            noticed = second.call("notice", [])
+        last = honest(other)
+    return {
+        "statuses": [held.status, noticed.status],
+        "messages": [held.message, noticed.message],
+        "held": held.value,
+        "noticed": noticed.value,
+        "changed": "" if last == first else last,
+    }
 
 
 if __name__ == "__main__":
-    json.dump({"after": after, "beside": beside}[sys.argv[1]](json.load(sys.stdin)), sys.stdout)
+    json.dump(main(*json.load(sys.stdin)), sys.stdout)

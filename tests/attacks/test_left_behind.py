@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -330,34 +331,32 @@ def run_as(user: str, program: list[str], told: str) -> subprocess.CompletedProc
         )
 
 
-@pytest.mark.parametrize("user", ["present user", "ordinary user"])
-def test_nothing_is_left_that_changes_the_next_honest_bytes(user):
+@pytest.fixture(scope="module", params=["present user", "ordinary user"])
+def told(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What all attacks came to, for a user."""
+    level, reason = Sandbox.best_level()
+    if level != "full":
+        pytest.skip(f"the full sandbox does not work here: {reason}")
+    done = run_as(request.param, ["-m", "tests.attacks.between"], json.dumps([ATTACKS, PAIRS]))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["honest"].startswith("('"), found["honest"]
+    return found
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_nothing_is_left_that_changes_the_next_honest_bytes(told, name):
     """No attack gets anywhere outside of its own folders, and what it does there ends with it."""
-    level, reason = Sandbox.best_level()
-    if level != "full":
-        pytest.skip(f"the full sandbox does not work here: {reason}")
-    done = run_as(user, ["-m", "tests.attacks.between", "after"], json.dumps(ATTACKS))
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["honest"].startswith("('"), told["honest"]
-    assert list(told["attacks"]) == list(ATTACKS)
-    for name, found in told["attacks"].items():
-        assert found["status"] == ENDS.get(name, "ok"), (name, found)
-        assert found["gains"] in ([], None), (name, found["gains"])
-        assert found["changed"] == "", name
-        assert not found["replaced"], f"{name}: something was left behind, a fresh fork server had to take over"
+    found = told["alone"][name]
+    assert found["status"] == ENDS.get(name, "ok"), found
+    assert found["gains"] in ([], None), found["gains"]
+    assert found["changed"] == ""
+    assert not found["replaced"], "something was left behind: a fresh fork server had to take over"
 
 
-@pytest.mark.parametrize("user", ["present user", "ordinary user"])
-def test_two_at_the_same_time_neither_notice_nor_hinder_each_other(user):
+@pytest.mark.parametrize("name", PAIRS)
+def test_two_at_the_same_time_neither_notice_nor_hinder_each_other(told, name):
     """Locks, watches, names and what the kernel counts for a user whose processes both are."""
-    level, reason = Sandbox.best_level()
-    if level != "full":
-        pytest.skip(f"the full sandbox does not work here: {reason}")
-    done = run_as(user, ["-m", "tests.attacks.between", "beside"], json.dumps(PAIRS))
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["honest"].startswith("('"), told["honest"]
-    for name, found in told["attacks"].items():
-        assert found["statuses"] == ["ok", "ok"], (name, found)
-        assert (found["noticed"], found["changed"]) == ([], ""), (name, found)
+    found = told["pairs"][name]
+    assert found["statuses"] == ["ok", "ok"], found
+    assert (found["noticed"], found["changed"]) == ([], ""), found

@@ -130,6 +130,8 @@ def classify(network, image, k=5):
 
     Returns a list of k pairs (category, probability), such as [("daisy", 0.93), ("bee", 0.02), ...]:
     the category is its name, a str; the probability is a float in [0, 1].
+    Takes at most 10 seconds; a tenth of one should do.
+    Running the notebook and the 6 calls of grading take at most 90 seconds in all.
     """
     raise NotImplementedError("classify: logits, softmax, the k largest, their names")
 

@@ -19,7 +19,8 @@ from netlens_core.grading.sandbox.inside import confine
 from tests.attacks.conftest import PRELUDE
 
 NEWEST = confine.landlock_version()
-VERSIONS = sorted({*range(1, 7), NEWEST} & set(range(1, NEWEST + 1)))
+# 2 lets files be moved, 3 knows truncate, 6 signals and abstract sockets.
+VERSIONS = [version for version in (1, 2, 3, 5) if version < NEWEST] + [NEWEST]
 
 _MAIN = """
 import json, os, sys

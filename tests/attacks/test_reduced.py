@@ -229,6 +229,30 @@ def test_nothing_is_told_about_other_processes(place, victim):
     assert set(attacked(place, OTHERS, victim.pid, filtered=False)) >= {"clock", "affinity", "group", "scheduler"}
 
 
+@every_version
+def test_of_proc_only_the_own_process_can_be_read_and_nothing_written(place, victim, landlock):
+    """Libraries read /proc/self/maps and status; others' folders stay closed, and the own switches as they are."""
+    source = """
+def attack(victim):
+    out, mine = [], "/proc/self"
+    if "Name" not in open("/proc/self/status").read() or not open("/proc/self/maps").read():
+        out += ["closed to itself"]
+    for other in ("1", str(victim), "self/..", f"self/root/proc/{victim}", f"self/cwd/../../../proc/{victim}"):
+        for name in ("status", "maps", "environ", "mem", "fd", "stat", "cmdline", "task"):
+            path = f"/proc/{other}/{name}"
+            out += tried(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1))
+    out += tried("all", lambda: os.listdir("/proc"))
+    for name in ("oom_score_adj", "comm", "timerslack_ns", "coredump_filter", "uid_map", "attr/current", "autogroup"):
+        out += tried(name, lambda: open("/proc/self/" + name, "w").write("0"))
+    for file in os.listdir("/proc/self/fd"):
+        target = os.readlink("/proc/self/fd/" + file) if os.path.islink("/proc/self/fd/" + file) else ""
+        if target.startswith("/") and not target.startswith(("/proc/", os.getcwd(), "/dev/null")):
+            out += [target]
+    return out
+"""
+    assert attacked(place, source, victim.pid, landlock=landlock) == []
+
+
 LOCKS = """
 def attack(readable):
     file = os.open(readable, os.O_RDONLY)

@@ -207,9 +207,12 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
     confine.drop_capabilities()
     confine.die_with_parent()
-    readable, listed, writable = list(config["readable"]), list(config["listed"]), [work]
+    # Libraries look at their own process in /proc, as scikit-learn does. Landlock's rule for it ends when the kernel
+    # forgets the folder, so it stays open.
+    os.open(own := f"/proc/{os.getpid()}", os.O_PATH)
+    readable, listed, writable = [*config["readable"], own], list(config["listed"]), [work]
     if full:
-        readable += [f"/proc/{os.getpid()}", *MACHINE]
+        readable += MACHINE
         listed += ["/proc"]
         writable += ["/tmp", "/dev/shm"]
     version = confine.landlock(readable, listed, writable, DEVICES)

@@ -111,15 +111,21 @@ def new_user(process: int, inside: int, more: int = 0) -> None:
         write_to(process, name, text)
 
 
-def private_world(process: int, work: str, disk_bytes: int, files: int, folders: Sequence[str] = ()) -> None:
+def private_world(
+    process: int, work: str, disk_bytes: int, files: int, folders: Sequence[str] = (), kept: Sequence[str] = ()
+) -> None:
     """Own mounts, IPC, network and host name. All that others see is read-only, with its metadata.
 
     Three places can be changed, and end with this process: the work folder and /tmp, which share a memory disk of
-    bounded size, and /dev/shm, which is another. `folders` are made below /tmp, parents first.
+    bounded size, and /dev/shm, which is another. `folders` are made below /tmp, parents first. What is `kept` in /proc
+    gets a mount of its own: else the kernel forgets it when memory is short, and makes it anew, which no rule of
+    Landlock's knows.
     """
     unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
     make_mounts_read_only()
     mount("proc", "/proc", read_only=True)
+    for path in filter(os.path.exists, kept):
+        bind(path, path)
     inodes = files + len(folders) + 3  # the disk's own folder, and the two that are seen
     mount("tmpfs", work, f"size={disk_bytes},nr_inodes={inodes},mode=700")
     mount("tmpfs", "/dev/shm", f"size={disk_bytes},nr_inodes=1024,mode=700")

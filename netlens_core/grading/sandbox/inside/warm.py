@@ -198,24 +198,23 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     """Every lock of the level, or an exception: then no student code runs."""
     work, full = wish["work"], config["level"] == "full"
     process = confine.own_process()
+    own = f"/proc/{os.getpid()}"  # libraries look at their own process there, as scikit-learn does
     confine.write_to(process, "oom_score_adj", "1000")
     if full:
-        confine.private_world(process, work, wish["disk_bytes"], wish["files"], config["folders"])
-    else:
+        seen = [own, *MACHINE]
+        confine.private_world(process, work, wish["disk_bytes"], wish["files"], config["folders"], kept=seen)
+        os.close(process)
+    else:  # left open, so that the kernel does not forget the folder that Landlock's rule is about
+        seen = [own]
         os.setsid()
-    os.close(process)
     confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
     confine.drop_capabilities()
     confine.die_with_parent()
-    # Libraries look at their own process in /proc, as scikit-learn does. Landlock's rule for it ends when the kernel
-    # forgets the folder, so it stays open.
-    os.open(own := f"/proc/{os.getpid()}", os.O_PATH)
-    readable, listed, writable = [*config["readable"], own], list(config["listed"]), [work]
+    listed, writable = list(config["listed"]), [work]
     if full:
-        readable += MACHINE
         listed += ["/proc"]
         writable += ["/tmp", "/dev/shm"]
-    version = confine.landlock(readable, listed, writable, DEVICES)
+    version = confine.landlock([*config["readable"], *seen], listed, writable, DEVICES)
     syscalls.restrict_system_calls(full, version)
     if not full:
         copying.copy_without_metadata()

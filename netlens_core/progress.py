@@ -90,6 +90,7 @@ class Heartbeat:
         first: seconds until the first one.
         write: takes a whole line, its line feed included.
         clock: a monotonic clock in seconds.
+        age: seconds that the command has been running already.
     """
 
     def __init__(
@@ -99,11 +100,12 @@ class Heartbeat:
         first: float = FIRST,
         write: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        age: float = 0.0,
     ) -> None:
         self.name, self.interval = name, interval
         self._state = "starts: libraries are loaded"  # until the first activity
         self._write, self._clock = write or _to_stderr, clock
-        self._began = clock()
+        self._began = clock() - age
         self._due = self._began + min(first, interval)
         self._told_at = -float("inf")
         self._ended = threading.Event()
@@ -184,8 +186,18 @@ def start_heartbeat(arguments: Sequence[str]) -> None:
     _quiet = _quiet or "--quiet" in itertools.takewhile(lambda argument: argument != command, arguments)
     wished = bool(command) and not {"--help", "-h"} & set(arguments) and not _quiet
     if wished and not _heartbeat and not watched() and (interval := _interval()):
-        _heartbeat = Heartbeat(f"netlens {command}", interval)
+        _heartbeat = Heartbeat(f"netlens {command}", interval, age=_process_age())
         _heartbeat.start()
+
+
+def _process_age() -> float:
+    """Seconds since this process began; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123  pathlib takes long to load
+            began = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - began)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
 
 
 def _interval() -> float:

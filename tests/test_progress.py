@@ -78,6 +78,14 @@ def test_work_that_names_nothing_is_told_by_its_command(watch, heart):
     assert watch.lines[-1][1].startswith("netlens grade is under way (")
 
 
+def test_what_began_late_is_told_the_sooner(watch):
+    """Where loading the command line took long already, as on a busy machine."""
+    heart = watch.heartbeat(age=3)
+    heart.tell_if_due()
+    assert [(when, line[-6:]) for when, line in watch.lines] == [(0, "(3 s)\n")]
+    assert 0 <= progress._process_age() < 24 * 3600
+
+
 def test_a_new_activity_is_told_at_once_but_many_short_ones_are_not(watch, heart):
     with activity("Preparing exercises"):
         assert watch.lines == [(0.0, "Preparing exercises\n")]

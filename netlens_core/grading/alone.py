@@ -29,7 +29,10 @@ def working_alone(course: Course, waiting: Callable[[], None]) -> Iterator[None]
     with _opened(course.hidden_folder / "lock") as lock:
         _take(lock.fileno(), waiting)
         for folder in (
-            *(course.hidden_folder / name for name in ("grades", "pictures", "notebooks", "marks")),
+            *(
+                course.hidden_folder / name
+                for name in ("grades", "pictures", "notebooks", "marks", "history", "returned")
+            ),
             course.folder / "grades",
             course.folder / "reports",
         ):

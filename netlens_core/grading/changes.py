@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netlens_core.grading.files import read_regular_file, write_atomically
+from netlens_core.grading.files import PRIVATE, read_regular_file, write_atomically
 from netlens_core.grading.grade_key import Parts
 from netlens_core.languages import N_, translate
 
@@ -167,4 +167,4 @@ class LastChanges:
             {**change.as_json(), "reasons": [[reason.text, dict(reason.values)] for reason in change.reasons]}
             for change in changes
         ]
-        write_atomically(self._path, json.dumps(content, indent=1).encode() + b"\n")
+        write_atomically(self._path, json.dumps(content, indent=1).encode() + b"\n", PRIVATE)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from netlens_core import NetlensError
-from netlens_core.grading.files import read_regular_file, write_atomically
+from netlens_core.grading.files import PRIVATE, read_regular_file, write_atomically
 from netlens_core.grading.intake import Unread, find_submission_file, read_submission_file
 
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds to wait for a file that changes or is away
@@ -118,7 +118,7 @@ class HandIns:
         """Keep what is known for the next command; a folder that cannot be written is left as it is."""
         if self._changed:
             with contextlib.suppress(OSError):
-                write_atomically(self._path, json.dumps(self._known).encode() + b"\n")
+                write_atomically(self._path, json.dumps(self._known).encode() + b"\n", PRIVATE)
             self._changed = False
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from netlens_core.grading.files import move_aside, read_regular_file, write_atomically
+from netlens_core.grading.files import PRIVATE, move_aside, read_regular_file, write_atomically
 from netlens_core.grading.grade import Grade
 from netlens_core.grading.grade_key import Parts
 from netlens_core.grading.source_code import Code
@@ -116,7 +116,7 @@ class History:
         with contextlib.suppress(OSError):
             begun.mkdir(parents=True)
             for (student, slug), lines in found.items():
-                write_atomically(begun / student / f"{slug}.jsonl", b"".join(map(_line, lines)))
+                write_atomically(begun / student / f"{slug}.jsonl", b"".join(map(_line, lines)), PRIVATE)
             begun.rename(self.folder)  # all of it or, where another process was faster, none
         shutil.rmtree(begun, ignore_errors=True)
 
@@ -130,8 +130,9 @@ def _lines(path: Path) -> list[Graded]:
     found = []
     with contextlib.suppress(OSError):
         for line in read_regular_file(path).splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                graded = Graded(**json.loads(line))
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                known = {name: value for name, value in json.loads(line).items() if name in Graded.__annotations__}
+                graded = Graded(**known)
                 if isinstance(graded.key, str) and isinstance(graded.checks, dict):
                     found.append(graded)
     return found
@@ -151,10 +152,10 @@ class Origins:
         """Keep what a grade is made from. Raises OSError."""
         modules = self._folder / f"{code.digest}.json"
         if not modules.is_file():
-            write_atomically(modules, _json(code.modules))
+            write_atomically(modules, _json(code.modules), PRIVATE)
         path = self._path(key)
         if not path.is_file():
-            write_atomically(path, _json(parts))
+            write_atomically(path, _json(parts), PRIVATE)
 
     def read(self, key: str, grade: Grade) -> Parts:
         """What a grade was made from; of grades of older versions, what they tell themselves."""

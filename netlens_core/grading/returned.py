@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from netlens_core.grading.files import read_regular_file, write_atomically
+from netlens_core.grading.files import PRIVATE, read_regular_file, write_atomically
 from netlens_core.grading.sandbox.inside import wire
 from netlens_core.grading.sandbox.outcomes import CellRun, Outcome, Ref
 from netlens_core.grading.sandbox.session import Session
@@ -216,7 +216,7 @@ class Records:
 
     def write(self, key: str, record: bytes) -> None:
         """Keep a record. Raises OSError."""
-        write_atomically(self._path(key), hashlib.sha256(record).digest() + record)
+        write_atomically(self._path(key), hashlib.sha256(record).digest() + record, PRIVATE)
 
     def make_room(self, most: int = MOST_IN_ALL) -> None:
         """Remove records until the others have no more than `most` bytes: first what was not used for longest."""

@@ -243,7 +243,8 @@ def test_a_damaged_last_grade_falls_back_to_the_one_before(course, grade):
 def test_a_history_with_half_a_line_is_read_and_continued(course, grade):
     grade(course)
     path = course / ".netlens" / "history" / "ada" / "sky.jsonl"
-    path.write_bytes(path.read_bytes() + b'{"when": "20')
+    newer = path.read_bytes().replace(b'"why"', b'"of a newer version": 1, "why"')
+    path.write_bytes(newer + b'[3]\n{"when": "20')
     hand_in(course, "ada", 3)
     assert shown(opened(course))["ada"][0] == 2
     grade(course)

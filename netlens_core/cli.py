@@ -243,9 +243,9 @@ def _both_tries(result: Grade) -> str:
 
 
 def _safe(text: str) -> str:
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
-    return plain(text, 200).replace("\n", "\\n")
+    return one_line(text, 200)
 
 
 def _print_class(book: Gradebook, page: Path, times: Times) -> None:

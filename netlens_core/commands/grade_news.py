@@ -55,16 +55,16 @@ def due_of(book: Gradebook, asked: list[Entry], only: list[End] | None) -> list[
 def tell_plan(book: Gradebook, again: bool, only: list[End] | None, as_json: bool) -> int:
     """What would be graded, and why; the exit status."""
     from netlens_core.grading.changes import in_words
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
     due = due_of(book, asked_again(book, only) if again else [], only)
     if as_json:
         print_json([{"student": one.student, "exercise": one.slug, "why": list(map(str, why))} for one, why in due])
     else:
         for one, why in due:
-            out.print(Text(plain(f"{one.student} {one.slug}: {in_words(why)}", 400)), soft_wrap=True)
+            out.print(Text(one_line(f"{one.student} {one.slug}: {in_words(why)}", 400)), soft_wrap=True)
         counts = Counter(str(reason) for _, why in due for reason in why)
-        told = "; ".join(f"{count} x {plain(reason, 200)}" for reason, count in counts.most_common())
+        told = "; ".join(f"{count} x {one_line(reason, 200)}" for reason, count in counts.most_common())
         whole = len(book.entries)
         out.print(Text(f"{len(due)} of {whole} would be graded{f': {told}' if due else ''}."), soft_wrap=True)
     return FAILED if told_problems(book) else DONE
@@ -72,9 +72,9 @@ def tell_plan(book: Gradebook, again: bool, only: list[End] | None, as_json: boo
 
 def tell_changes(book: Gradebook) -> None:
     """Points that this run changed, each with the reason."""
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
-    changes = [plain(str(change), 300) for change in book.changes]
+    changes = [one_line(str(change), 300) for change in book.changes]
     if len(changes) == 1:
         out.print(Text(f"Points changed: {changes[0]}", "yellow"), soft_wrap=True)
     elif changes:
@@ -86,7 +86,7 @@ def tell_changes(book: Gradebook) -> None:
 def tell_outdated(book: Gradebook, most: int = 8) -> None:
     """Last grades that are not those that grading would give now, on standard error."""
     from netlens_core.grading.changes import in_words
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
     found = book.outdated()
     if not found:
@@ -96,14 +96,14 @@ def tell_outdated(book: Gradebook, most: int = 8) -> None:
     count = "1 grade is" if len(found) == 1 else f"{len(found)} grades are"
     lines = [f"{one.entry.student} {one.entry.slug}: {in_words(one.outdated)}" for one in found[:most]]
     more = [f"and {len(found) - most} more"] if len(found) > most else []
-    told = [f"{count} outdated{advice}", *(plain(line, 300) for line in lines), *more]
+    told = [f"{count} outdated{advice}", *(one_line(line, 300) for line in lines), *more]
     err.print(Text("\n  ".join(told), "yellow"), soft_wrap=True)
 
 
 def told_problems(book: Gradebook) -> bool:
     """Tell what could not be read or graded; whether there was anything."""
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
     for problem in book.problems:
-        err.print(Text.assemble(("netlens: ", "bold red"), plain(problem, 2000)), soft_wrap=True)
+        err.print(Text.assemble(("netlens: ", "bold red"), one_line(problem, 2000)), soft_wrap=True)
     return bool(book.problems)

@@ -46,11 +46,13 @@ OnlyStudents = Annotated[
 
 def told_damage(book: Gradebook, advice: str) -> bool:
     """Tell which grades have damaged files in the store; whether there were any."""
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line
 
     damaged = book.damaged()
     for damage in damaged[:_MOST_TOLD]:
-        err.print(Text.assemble(("damaged in .netlens: ", "bold yellow"), plain(f"{damage}; {advice}")), soft_wrap=True)
+        err.print(
+            Text.assemble(("damaged in .netlens: ", "bold yellow"), one_line(f"{damage}; {advice}")), soft_wrap=True
+        )
     if len(damaged) > _MOST_TOLD:
         err.print(f"… and {len(damaged) - _MOST_TOLD} more", style="yellow")
     return bool(damaged)

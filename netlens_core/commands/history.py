@@ -30,7 +30,7 @@ def history(
     """
     from netlens_core.grading.course import Course
     from netlens_core.grading.gradebook import Gradebook
-    from netlens_core.grading.plain_text import plain
+    from netlens_core.grading.plain_text import one_line, plain
 
     book = Gradebook(Course(course), "full", exercise, student, writes=False)
     if as_json:
@@ -42,7 +42,7 @@ def history(
         )
         return
     for entry in book.entries:
-        out.print(Text(plain(f"{entry.student} {entry.slug}", 200), "bold"), soft_wrap=True)
+        out.print(Text(one_line(f"{entry.student} {entry.slug}", 200), "bold"), soft_wrap=True)
         before = None
         for one in entry.history:
             out.print(Text(f"  {plain(_line(one, before), 600)}"), soft_wrap=True)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from netlens_core.grading.plain_text import plain
+from netlens_core.grading.plain_text import one_line
 from netlens_core.grading.sheets import CourseError
 from netlens_core.grading.suggestions import did_you_mean, nearest
 
@@ -60,7 +60,7 @@ def _what_is_there(folder: Path) -> str:
     names = {entry.name.casefold(): entry.name for entry in here.iterdir()}
     almost = next((names[name] for name in (COURSE, *_ALMOST) if name in names), None)
     if almost:
-        return f"{here} is no course folder. There is {plain(almost)}: its name has to be {COURSE}."
+        return f"{here} is no course folder. There is {one_line(almost)}: its name has to be {COURSE}."
     places = [place for place in (here.parent, here.parent.parent) if (place / COURSE).is_file()] or _near(here)
     if places:
         return f"{here} is no course folder. Did you mean {' or '.join(map(str, places[:3]))}?"
@@ -149,7 +149,7 @@ def _passed_over(submitted: Path, exercises: Collection[str], students: Collecti
     for place in sorted(submitted.iterdir()) if submitted.is_dir() else []:
         if (students is not None and place.name not in students) or not place.is_dir():
             continue
-        shown = f"submitted/{plain(place.name, 60)}"
+        shown = f"submitted/{one_line(place.name, 60)}"
         if not os.access(place, os.R_OK | os.X_OK):
             told.append(f"{shown} cannot be read: give yourself the right to")
         elif not any((place / slug).is_dir() for slug in exercises):
@@ -169,7 +169,7 @@ def _is_submission(entry: Path) -> bool:
 
 
 def _of_unknown(name: str, students: list[str], exercises: Collection[str]) -> str:
-    told = f"{_count(students, 'folder')} {plain(name, 60)!r}, which is no exercise of {COURSE}"
+    told = f"{_count(students, 'folder')} {one_line(name, 60)!r}, which is no exercise of {COURSE}"
     return f"{told}{did_you_mean(name, exercises)} ({_named(students)})"
 
 
@@ -179,4 +179,4 @@ def _count(names: Collection[str], what: str) -> str:
 
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(plain(name, 60) for name in names[:_MOST_NAMED]) + more
+    return ", ".join(one_line(name, 60) for name in names[:_MOST_NAMED]) + more

@@ -20,3 +20,8 @@ def plain(text: str, limit: int = 2000) -> str:
         for c in cut.replace("\r\n", "\n")
     )
     return shown if len(shown) <= limit and len(text) <= limit else shown[: limit - 1] + "…"
+
+
+def one_line(text: str, limit: int = 2000) -> str:
+    """As `plain`, with line feeds and tabs as escapes too: names of folders may hold them."""
+    return plain(text, limit).replace("\n", "\\n").replace("\t", "\\t")

@@ -16,7 +16,7 @@ from pyarrow import parquet
 from netlens_core.grading.course import Course
 from netlens_core.grading.course_folder import misplaced_work
 from netlens_core.own_inputs import student_seed
-from tests.nbgrader.sky import build, hand_in
+from tests.nbgrader.sky import build, hand_in, opened
 
 NO_UTF8 = (b"caf\xe9", b"\xff\xfe", b"\xed\xa0\x80", b"half\xc5")
 STORABLE = (
@@ -161,3 +161,14 @@ def test_work_that_is_never_looked_at_is_told(tmp_path, monkeypatch):
     assert "submitted/linked is a link" in told and "submitted/carl/sky is a link" in told
     assert "submitted/dora cannot be read" in told
     assert len(told.splitlines()) == 4
+
+
+def test_a_name_with_a_line_feed_makes_no_second_line(folder, capsys):
+    """Else a folder could be named so that it says something in netlens's name."""
+    from netlens_core.commands.grading import told_damage
+
+    book = opened(folder)
+    [entry] = [entry for entry in book.entries if entry.student == "two\nlines"]
+    (folder / ".netlens" / "notebooks" / f"{entry.key}.ipynb").write_bytes(b"")
+    assert told_damage(book, "graded again")
+    assert capsys.readouterr().err.count("\n") == 1

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import logging
+import os
 import struct
 import warnings
 import zlib
@@ -48,6 +50,9 @@ _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
            TypeError, AttributeError, ZeroDivisionError, MemoryError, RuntimeError, AssertionError)  # fmt: skip
 
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to standard error beside ours
+
+
 class ImageError(NetlensError, ValueError):
     """A file that is no picture that netlens takes; the message names it, what is wrong and what to do."""
 
@@ -76,7 +81,8 @@ def decode(data: bytes, name: str, max_pixels: int, longest_side: int | None = N
                 if picture.width * picture.height > _REDUCED * max_pixels:
                     raise _too_large(picture, name, _REDUCED * max_pixels)
                 done += _notes_before(picture, data, name)
-                picture.load()
+                with _quiet(picture):
+                    picture.load()
                 pixels = np.asarray(_plain(picture, target, done, name))
     except ImageError:
         raise
@@ -90,6 +96,22 @@ def decode(data: bytes, name: str, max_pixels: int, longest_side: int | None = N
 
 
 # -- what it is ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _quiet(picture: Image.Image) -> Iterator[None]:
+    """Without libtiff's own lines on standard error, which it writes past Python; what is wrong is raised anyway."""
+    if picture.format != "TIFF":
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            saved = os.dup(2)
+            stack.callback(os.close, saved)
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            stack.callback(os.dup2, saved, 2)
+        yield
 
 
 def _formats() -> list[str]:

@@ -290,6 +290,15 @@ def test_files_that_are_cut_off_are_refused(kind):
             load_image(data[: int(share * len(data))])
 
 
+def test_a_broken_tiff_says_nothing_but_the_error(capfd):
+    data = encoded(PICTURE, "TIFF", compression="tiff_lzw")
+    with pytest.raises(ImageError, match="broken or cut off"):
+        load_image(data[:200] + bytes(400) + data[600:])
+    assert capfd.readouterr().err == ""
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

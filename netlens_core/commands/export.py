@@ -254,7 +254,7 @@ def gradescope_zip(
     """
     from netlens_core.grading.exports.gradescope_zip import autograder_zip
     from netlens_core.grading.exports.matching import read_people
-    from netlens_core.grading.store import write_atomically
+    from netlens_core.grading.files import PRIVATE, write_atomically
 
     names = _columns(column or [])
     _refuse_unknown(names, ["student"] if students else [])
@@ -263,7 +263,7 @@ def gradescope_zip(
     with activity(f"Packing {slug}"):
         data = autograder_zip(opened, slug, people, visibility.value, pictures)
         limit = opened.exercise_sheet(slug).limits.total_seconds
-    write_atomically(into, data)
+    write_atomically(into, data, PRIVATE)  # it holds hidden inputs
     said(into)
     out.print(
         f"{len(data) / 1e6:.0f} MB. On Gradescope, choose at least 3 GB of memory (the default, 768 MB, is not enough)."

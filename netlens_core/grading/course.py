@@ -30,6 +30,7 @@ from netlens_core.grading.files import (
     close_to_others,
     make_private_folder,
     read_regular_file,
+    refuse_foreign_folder,
     write_atomically,
     write_once,
 )
@@ -93,6 +94,9 @@ class Course(PublicCourse):
             return read_regular_file(path).strip().decode()
         except FileNotFoundError:
             return ""
+        except PermissionError:
+            refuse_foreign_folder(self.hidden_folder)
+            raise
         except UnicodeDecodeError:
             raise CourseError(
                 f"{path} is damaged: take it from a backup (another secret gives everybody other hidden inputs)"

@@ -123,6 +123,7 @@ def make_private_folder(folder: Path) -> None:
             reason = "this is no folder, or a link to one that is not there: move it away"
             raise NotADirectoryError(errno.ENOTDIR, reason, str(folder)) from None
     close_to_others(folder)
+    refuse_foreign_folder(folder)
 
 
 def close_to_others(folder: Path) -> None:
@@ -131,6 +132,21 @@ def close_to_others(folder: Path) -> None:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & 0o077:
             folder.chmod(mode & ~0o077)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raises PermissionError for the folder of another account that this one may not use, saying whose it is."""
+    owner = folder.stat().st_uid
+    if owner == os.geteuid() or os.access(folder, os.R_OK | os.X_OK):
+        return
+    try:
+        import pwd
+
+        name = pwd.getpwuid(owner).pw_name
+    except (ImportError, KeyError):
+        name = str(owner)
+    reason = f"it belongs to the account {name}, which alone has this course's secret and grades: work as that account"
+    raise PermissionError(errno.EACCES, reason, str(folder))
 
 
 def move_aside(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -146,3 +148,29 @@ def test_the_next_command_closes_a_hidden_folder_that_is_open(folder):
     assert (folder / ".netlens").stat().st_mode & 0o777 == 0o700
     marks = list((folder / ".netlens" / "marks").iterdir())
     assert marks and {path.stat().st_mode & 0o777 for path in marks} == {0o600}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_course_on_a_file_system_without_locks_is_worked_on_all_the_same(folder, monkeypatch, number):
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with working_alone(Course(folder), waiting=lambda: pytest.fail("nobody else is there")):
+        assert opened(folder).works()
+
+
+def test_a_course_of_another_account_is_told(folder, monkeypatch):
+    """Such as one that several assistants share: who graded it has its secret, and nobody else ever had."""
+    mine = os.geteuid()
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr("netlens_core.grading.course.read_regular_file", refuse)
+    with pytest.raises(PermissionError, match=r"it belongs to the account .* work as that account"):
+        Course(folder).known_secret()
+    with pytest.raises(PermissionError, match="it belongs to the account"), working_alone(Course(folder), lambda: None):
+        raise AssertionError

@@ -81,7 +81,7 @@ class Gradebook:
         self.networks = Networks(names.target, tuple(names.jury), self._fingerprints())
         self.exercises = self._exercises()
         self._base_parts: dict[str, Mapping[str, str]] = {}
-        self._prepared: dict[str, Exercise] = {}
+        self._prepared: dict[str, Exercise | NetlensError] = {}
         self.origins = Origins(course.store)
         self.history = History(course.hidden_folder)
         self._hand_ins = HandIns(course.hidden_folder)
@@ -96,7 +96,13 @@ class Gradebook:
     @property
     def problems(self) -> list[str]:
         """What cannot be read or was not graded, in words for course staff."""
-        unread = [f"{student} · {slug} was not graded: {why}" for (student, slug), why in self._unread.items()]
+        whose: dict[str, list[str]] = {}
+        for (student, slug), why in self._unread.items():
+            whose.setdefault(why, []).append(f"{student} · {slug}")
+        unread = [
+            f"{names[0]}{f' and {len(names) - 1} more were' if names[1:] else ' was'} not graded: {why}"
+            for why, names in whose.items()
+        ]
         return [*self._problems, *unread]
 
     # -- what there is ---------------------------------------------------------------------------------------
@@ -299,10 +305,13 @@ class Gradebook:
         if exercise.slug not in self._prepared:
             try:
                 self._prepared[exercise.slug] = self.course.with_inputs(exercise)
-            except NetlensError as error:
-                self._unread[place] = str(error)
-                raise
-        return self._prepared[exercise.slug]
+            except NetlensError as error:  # it would fail for everybody, and forging takes half a minute
+                self._prepared[exercise.slug] = error
+        made = self._prepared[exercise.slug]
+        if isinstance(made, NetlensError):
+            self._unread[place] = str(made)
+            raise made
+        return made
 
     def _returned(self, key: str, parts: Parts, exercise: Exercise) -> bytes:
         """What a submission returned before; nothing where it is to run again, or where that is not kept."""

@@ -332,6 +332,21 @@ def test_a_file_that_is_away_when_its_turn_comes_gets_no_grade(course, grade, mo
     assert shown(opened(course))["ada"] == (3, [])
 
 
+def test_inputs_that_cannot_be_made_are_told_once_and_cost_nobody_a_grade(course, grade, monkeypatch):
+    grade(course)
+    worse(course)
+    asked = []
+
+    def fails(self, exercise):
+        asked.append(exercise.slug)
+        raise CourseError("no noise of this class can be forged")
+
+    monkeypatch.setattr(Course, "with_inputs", fails)
+    book = grade(course)
+    assert book.problems == ["ada · sky and 1 more were not graded: no noise of this class can be forged"]
+    assert asked == ["sky"] and {student: points for student, (points, _) in shown(book).items()} == TWO
+
+
 # -- views and reasons ----------------------------------------------------------------------------------------
 
 

@@ -99,8 +99,12 @@ class History:
         move_aside(path)
         with contextlib.suppress(FileNotFoundError):
             whole = read_regular_file(path)[-1:] in (b"", b"\n")  # else a killed run left half a line
-        with path.open("ab") as file:
-            file.write((b"" if whole else b"\n") + _line(graded))
+        try:
+            with path.open("ab") as file:
+                file.write((b"" if whole else b"\n") + _line(graded))
+        except OSError as error:
+            error.filename = str(path)  # a full disk does not say where
+            raise
         known.append(graded)
 
     def _path(self, place: Place) -> Path:

@@ -60,7 +60,7 @@ class Sandbox:
         warm = self._as_when_ready() or self._fresh()
         self._children += 1
         try:
-            return Child(warm, limits)
+            return Child(warm, limits, self.slowdown)
         except OSError as error:
             raise Ended("fault", f"the sandbox cannot start a submission ({error})") from None
 

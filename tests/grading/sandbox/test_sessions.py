@@ -169,7 +169,8 @@ def test_much_print_is_cut(box):
     with run(box, "print('x' * 1_000_000)", "for i in range(100): display(i)") as session:
         assert 60_000 < len(text_of(session.cells[0])) < 70_000
         assert "more was printed" in text_of(session.cells[0])
-        assert len(session.cells[1].outputs) == 32
+        assert len(session.cells[1].outputs) == 32 + 1
+        assert session.cells[1].outputs[-1]["text"] == "(more outputs of this cell are left out: 32 are the most)\n"
 
 
 def test_progress_bars_leave_their_last_state_only(box):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
+
+from netlens_core.grading.sandbox import levels
+from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.limits import Limits
 
 
 @pytest.mark.parametrize(
@@ -171,3 +176,24 @@ def attack(by_root):
     return out
 """
     assert strike(source, os.getuid() == 0).gains == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user has no other user to become")
+def test_submissions_of_two_workers_belong_to_two_users_at_the_reduced_level(monkeypatch):
+    """The kernel counts threads by user: one that starts all it may must not keep another from starting any."""
+    source = """
+import threading, time
+def attack():
+    made = 0
+    try:
+        for made in range(100): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except RuntimeError: pass
+    return made
+"""
+    limits, made = Limits(start_seconds=60, call_seconds=20, total_seconds=100, processes=8), []
+    with contextlib.ExitStack() as opened:
+        for worker in (1, 2):
+            monkeypatch.setattr(levels.os, "getpid", lambda worker=worker: worker)
+            box = opened.enter_context(Sandbox(networks=(), level="reduced"))
+            made.append(opened.enter_context(box.session([source], {}, limits)).call("attack", []).value)
+    assert made[0] == made[1] > 4

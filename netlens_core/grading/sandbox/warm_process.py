@@ -28,6 +28,7 @@ from netlens_core.grading.sandbox.levels import (
     bwrap_command,
     closed_folders,
     interpreter_paths,
+    reduced_uid,
 )
 from netlens_core.grading.sandbox.outcomes import SandboxKilledError, SandboxUnavailableError
 from netlens_core.grading.scratch import owned_folder, remove_folder, temporary_files
@@ -104,7 +105,7 @@ class WarmProcess:
             "readable": [*allowed, kit],
             "listed": listed,
             "closed": closed_folders([*readable, str(self._home)]) if self._home else {},
-            "uid": SANDBOX_UID,
+            "uid": SANDBOX_UID if self.level == "full" else reduced_uid(),
         }
         own = {"HOME": private, "TMPDIR": private, "IPYTHONDIR": f"{private}/ipython", "TORCH_HOME": torch_home}
         own |= {"MPLCONFIGDIR": f"{private}/matplotlib", "PYTHONPATH": kit}
@@ -134,7 +135,7 @@ class WarmProcess:
     def _give(self, folder: Path) -> None:
         """Let the sandbox's own user have a folder."""
         if os.getuid() == 0 and self.level == "reduced":
-            os.chown(folder, SANDBOX_UID, SANDBOX_UID)
+            os.chown(folder, reduced_uid(), reduced_uid())
 
     def _await_readiness(self) -> None:
         if not self._says_ready():

@@ -30,22 +30,38 @@ FILES = (
     *("netlens/command.py", "netlens_core/commands/__init__.py", "netlens_core/commands/shared.py"),
     *("netlens_core/progress.py", "netlens_core/commands/displays.py", "netlens_core/commands/encoding.py"),
     *("netlens_core/commands/check.py", "netlens_core/commands/inputs.py", "netlens_core/commands/networks.py"),
-    # a student's own check: reading a notebook, putting locked cells back, running it
+    # a student's own check: reading a notebook, putting locked cells back, running it in grading's sandbox
     *(
         f"netlens_core/grading/{name}.py"
         for name in (
-            *("__init__", "cell_names", "conflicts", "course_folder", "decoding", "executed", "files", "intake"),
-            *("notebooks", "plain_text", "public_checks", "public_course", "restoring", "self_check", "sheets"),
-            *("suggestions", "templates", "unzip", "yaml_reading"),
+            *(
+                "__init__",
+                "cell_names",
+                "check_run",
+                "conflicts",
+                "course_folder",
+                "decoding",
+                "executed",
+                "files",
+                "intake",
+            ),
+            *("missing_names", "notebooks", "plain_text", "public_checks", "public_course", "reference_speed"),
+            *("restoring", "scratch", "self_check", "sheets", "suggestions", "templates", "unzip", "yaml_reading"),
         )
     ),
     *(
         f"netlens_core/grading/sandbox/{name}.py"
-        for name in ("__init__", "claims", "counted_time", "limits", "outcomes", "session", "unlocked")
+        for name in (
+            *("__init__", "box", "cgroups", "child", "claims", "counted_time", "levels", "limits", "outcomes"),
+            *("session", "unlocked", "warm_process"),
+        )
     ),
     *(
         f"netlens_core/grading/sandbox/inside/{name}.py"
-        for name in ("__init__", "alone", "errors", "notebook", "student", "values", "wire", "words")
+        for name in (
+            *("__init__", "alone", "confine", "copying", "errors", "notebook", "printed", "processes", "refusals"),
+            *("student", "syscalls", "values", "warm", "wire", "words"),
+        )
     ),
 )
 

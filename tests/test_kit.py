@@ -27,7 +27,7 @@ from netlens_core.own_inputs import own_images
 ROOT = Path(__file__).parents[1]
 BEGINNINGS = ("netlens", "netlens.command", "netlens_core.networks", "netlens_core.daisies", "netlens_core.paintings",
               "netlens_core.digits", "netlens_core.images", "netlens_core.own_inputs",
-              "netlens_core.grading.sandbox.inside.alone")  # fmt: skip
+              "netlens_core.grading.sandbox.inside.alone", "netlens_core.grading.sandbox.inside.warm")  # fmt: skip
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "sklearn": "scikit-learn",
@@ -108,7 +108,7 @@ def test_nothing_of_graders_and_solutions_is_in_it(held):
     parts = {part.removesuffix(".py") for name in held for part in PurePosixPath(name).parts}
     forbidden = {"methods", "measures", "graders", "reference_solutions", "wrong", "reference", "tests", "judge",
                  "forge", "thresholds", "marking", "calibration", "exports", "nbgrader", "course", "exercise",
-                 "gradebook", "store", "trusted", "trials", "sample", "confine", "warm", "warm_process"}  # fmt: skip
+                 "gradebook", "store", "trusted", "trials", "sample"}  # fmt: skip
     assert not parts & forbidden
     assert not [name for name in held if re.search(r"test_|thresholds|secret", name)]
     for slug in Course.shipped().sheet.exercises:
@@ -175,7 +175,7 @@ def test_the_rest_of_netlens_is_not_there(student):
     source = """
 import importlib, netlens, netlens_core
 print(netlens_core.__file__, netlens.__file__, sep="\\n")
-for name in ("methods", "measures", "cli", "grading.course", "grading.judge", "grading.forge", "grading.sandbox.box"):
+for name in ("methods", "measures", "cli", "grading.course", "grading.judge", "grading.forge", "grading.pipeline"):
     try:
         importlib.import_module("netlens_core." + name)
     except ModuleNotFoundError:

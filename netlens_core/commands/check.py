@@ -29,8 +29,9 @@ def check(
 ) -> None:
     """Check your own notebook before you hand it in: the public checks, with pictures. Works on every system.
 
-    The notebook runs from top to bottom in a fresh process, with the checks as they were handed out. Grading runs the
-    same functions in a sandbox, on images that you have not seen. Exit status 1 where a check fails.
+    The notebook runs from top to bottom, with the checks as they were handed out, under grading's own limits: in the
+    same sandbox where your system allows it (Linux); elsewhere it tells which limits could not be applied. Grading
+    looks at more images, and at answers. Exit status 1 where a check fails.
 
     Examples: netlens check noise.ipynb · netlens check mine.ipynb --exercise noise · netlens check noise.py --json
     """
@@ -73,6 +74,8 @@ def _as_json(found: SelfCheck, pictures: dict[str, list[str]]) -> dict[str, obje
         "max_points": found.max_points,
         "message": found.message,
         "notes": list(found.notes),
+        "sandbox": found.level,
+        "limits_not_applied": found.not_applied,
         "errors": [{"cell": number, "error": error} for number, error in found.errors],
         "checks": [
             {
@@ -105,5 +108,7 @@ def _print(found: SelfCheck, folder: Path) -> None:
         out.print(Text(translate("Cell {number}: {error}", number=number, error=error)), style="red")
     if found.message:
         out.print(Text(found.message), style="red")
+    if found.not_applied:
+        out.print(Text(found.not_applied), style="yellow")
     out.print(Text(translate("Pictures and the notebook as it ran: {folder}", folder=folder)), soft_wrap=True)
     out.print(translate("These checks are public; grading looks at more images, and at answers."), style="dim")

@@ -65,6 +65,18 @@ def _names(top: symtable.SymbolTable) -> Names:
     return Names(frozenset(bound), frozenset(used))
 
 
+def parsed(source: str) -> ast.Module | None:
+    """A cell's syntax tree; None where it is no Python, too long or too deep."""
+    for text in _readings(source):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(text)
+        except _UNREADABLE:
+            continue
+    return None
+
+
 def added_to(released: str, source: str) -> str | None:
     """The statements of a cell that the released one does not have, as written; None where the two do the same.
 

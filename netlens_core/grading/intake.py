@@ -14,7 +14,7 @@ from pathlib import Path
 
 from netlens_core.grading.conflicts import both_versions, conflict_at
 from netlens_core.grading.decoding import decoded
-from netlens_core.grading.notebooks import MAX_CELLS, Cell, no_notebook, notebook_cells, python_cells
+from netlens_core.grading.notebooks import MAX_CELLS, Cell, no_notebook, notebook_cells, numbered, python_cells
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.unzip import Refused, unzipped
 from netlens_core.languages import N_, translate
@@ -150,7 +150,7 @@ def read_submission(data: bytes, name: str, expected: str | None = None) -> Subm
         return Submission(
             shown, digest, refusal=no_notebook(N_("{name} is nested too deeply to be a notebook."), shown)
         )
-    return Submission(shown, digest, tuple(cells), tuple(notes))
+    return Submission(shown, digest, tuple(numbered(cells)), tuple(notes))
 
 
 def _cells(data: bytes, name: str, expected: str | None, notes: list[str]) -> list[Cell]:

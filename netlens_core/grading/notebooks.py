@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netlens_core.grading.conflicts import both_versions, conflict_at
@@ -27,11 +27,26 @@ _EXPORT = N_("In Jupyter: File, Save Notebook, then hand in the saved .ipynb.")
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a notebook: "code" or "markdown"; `grade_id` is nbgrader's name for it, where it has one."""
+    """One cell of a notebook: "code" or "markdown"; `grade_id` is nbgrader's name for it, where it has one.
+
+    `number` is its place among the code cells of the file as it was handed in, as Jupyter numbers them when all are
+    run; 0 for others.
+    """
 
     kind: str
     source: str
     grade_id: str | None = None
+    number: int = field(default=0, compare=False)
+
+
+def numbered(cells: Iterable[Cell]) -> list[Cell]:
+    """The same cells with their numbers. Jupyter passes over empty ones."""
+    count, found = 0, []
+    for cell in cells:
+        runs = cell.kind == "code" and bool(cell.source.strip())
+        count += runs
+        found.append(replace(cell, number=count) if runs else cell)
+    return found
 
 
 def no_notebook(reason: str, name: str) -> str:

@@ -16,6 +16,7 @@ from netlens_core.grading.inputs import all_inputs, released_files
 from netlens_core.grading.intake import Submission, read_submission
 from netlens_core.grading.judge import judge
 from netlens_core.grading.marking import Record
+from netlens_core.grading.missing_names import RanNotebook
 from netlens_core.grading.plain_text import plain
 from netlens_core.grading.restoring import as_released
 from netlens_core.grading.returned import Playback, Recorded, Recorder, read_record
@@ -74,7 +75,8 @@ def _run(
     files = {**submission.files, **released_files(exercise, inputs)}
     with place.sandbox.session(cells=cells, files=files, limits=exercise.sheet.limits, seed=seed) as session:
         begun, own = time.perf_counter(), session.wall_seconds
-        answering = Recorder(session, keep_returned)
+        as_it_ran = RanNotebook(submission.cells, session.cells, exercise.template)
+        answering = Recorder(session, keep_returned, as_it_ran.explained)
         checks, record = judge(exercise, answering, place, inputs, seed)
         judging = time.perf_counter() - begun - (session.wall_seconds - own)
         status, message = _status(session)
@@ -120,7 +122,9 @@ def _graded(
         status="graded",
         checks=checks,
         cell_errors=[
-            CellNote(number=number, error=plain(run.error, 500)) for number, run in enumerate(cells, 1) if run.error
+            CellNote(number=cell.number or number, error=plain(run.error, 500))
+            for number, (cell, run) in enumerate(zip(submission.code_cells, cells, strict=False), 1)
+            if run.error
         ],
         figure_notes=dict(sorted(record.notes.items())),
         pictures=record.pictures,

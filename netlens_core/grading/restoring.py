@@ -1,7 +1,8 @@
 """Locked cells as they were handed out: put back where a student changed, doubled or deleted them.
 
 A submission that was made from the template is known by its cells' names (`grade_id`), or, where those were lost, by
-what stands in the cells. Any other is left as it is. What is not the template's stays in its order.
+what stands in the cells. Any other gets only those locked cells that it builds on, as in a student's own check. What is
+not the template's stays in its order.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ class _Restoring:
 
     def restored(self, cells: Sequence[Cell], whole: bool) -> list[Cell]:
         found = self._recognised(cells, whole)
-        if not whole and not any(entry.part for entry in found):
-            return list(cells)
+        from_template = whole or any(entry.part for entry in found)
         found = self._unlocked_once(self._locked_once(found))
-        self._put_back(found, whole)
-        self._tell_missing(found)
+        self._put_back(found, whole, from_template)
+        if from_template:
+            self._tell_turned(found)
+            self._tell_missing(found)
         return [entry.cell for entry in found]
 
     # -- which cell is which -----------------------------------------------------------------------------
@@ -147,8 +149,9 @@ class _Restoring:
                 kept.append(entry)
                 continue
             added = self._added(entry.cell, part, asked, again=part.name in seen)
-            extra = [_Found(Cell("code", added), extra=True)] if added else []
-            again = [] if part.name in seen else [_Found(Cell("code", part.source, part.name), part)]
+            number = entry.cell.number
+            extra = [_Found(Cell("code", added, number=number), extra=True)] if added else []
+            again = [] if part.name in seen else [_Found(Cell("code", part.source, part.name, number), part)]
             seen.add(part.name)
             # What a check calls must be there before it; what was added to other cells may build on them.
             kept += [*extra, *again] if part.graded else [*again, *extra]
@@ -187,7 +190,7 @@ class _Restoring:
         self._say(" ".join(said))
         return added if new else ""
 
-    def _put_back(self, found: list[_Found], whole: bool) -> None:
+    def _put_back(self, found: list[_Found], whole: bool, from_template: bool) -> None:
         present = {entry.part.name for entry in found if entry.part}
         lost = [part for part in self.template if part.locked and part.name not in present]
         if not lost:
@@ -206,7 +209,7 @@ class _Restoring:
                 )
             )
         left = [part.name for part in lost if part not in back]
-        if left and (some_are_there or back):
+        if left and from_template and (some_are_there or back):
             self._say(
                 ngettext(
                     "A locked cell is missing; grading does not need it: {cells}.",
@@ -278,6 +281,17 @@ class _Restoring:
                         "back, and hand in again.",
                         cell=part.name,
                         names=_listed(missing),
+                    )
+                )
+
+    def _tell_turned(self, found: list[_Found]) -> None:
+        """Cells to be filled in that are no code any more: Jupyter's key M is enough."""
+        for entry in found:
+            if entry.part and not entry.part.locked and entry.cell.kind != "code":
+                self._say(
+                    translate(
+                        "The cell “{cell}” is no code cell any more, so that it is not run: make it one again.",
+                        cell=entry.part.name,
                     )
                 )
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,12 +49,18 @@ class NotRecordedError(Exception):
 class Recorder:
     """Asks a session, and remembers how everything was answered.
 
+    Args:
+        keep: whether to remember it.
+        explained: adds to an answer to the request for a name what is known of its cause.
+
     Attributes:
         ended: how calls ended that were cut off: "timed_out", "crashed", "out_of_memory".
     """
 
-    def __init__(self, session: Session, keep: bool) -> None:
-        self._session, self._keep = session, keep
+    def __init__(
+        self, session: Session, keep: bool, explained: Callable[[str, Outcome], Outcome] = lambda _, outcome: outcome
+    ) -> None:
+        self._session, self._keep, self._explained = session, keep, explained
         self._answers: list[dict[str, Any]] = []
         self._size = 0
         self.ended: set[str] = {status for status in (session.status,) if status in _CUT_OFF}
@@ -63,12 +69,12 @@ class Recorder:
         self, function: str, arguments: Sequence[Any], options: Mapping[str, Any] | None = None, *, seed: int = 0
     ) -> Outcome:
         """As `Session.call`."""
-        outcome = self._session.call(function, arguments, options, seed=seed)
+        outcome = self._explained(function, self._session.call(function, arguments, options, seed=seed))
         return self._noted(["call", function, list(arguments), dict(options or {}), seed], outcome)
 
     def variable(self, name: str) -> Outcome:
         """As `Session.variable`."""
-        return self._noted(["variable", name], self._session.variable(name))
+        return self._noted(["variable", name], self._explained(name, self._session.variable(name)))
 
     def _noted(self, request: list[Any], outcome: Outcome) -> Outcome:
         self.ended |= {status for status in (outcome.status,) if status in _CUT_OFF}

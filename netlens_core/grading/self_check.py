@@ -1,25 +1,25 @@
 """A student's own check: the notebook run with the exercise's public checks, those that stand in its template.
 
-Needs no sandbox, no networks but what the notebook itself loads, and works on every system.
+It runs in grading's own sandbox where the system allows one, else in a process of its own under as many of grading's
+limits as hold there; which do not is told. It needs no networks but the course's target, and works on every system.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from netlens_core.grading.check_run import run_notebook
 from netlens_core.grading.decoding import decoded
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
+from netlens_core.grading.missing_names import RanNotebook
 from netlens_core.grading.public_checks import CheckCell, PublicCheck, handed_out
 from netlens_core.grading.public_course import PublicCourse
 from netlens_core.grading.restoring import as_released
-from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import CellRun
-from netlens_core.grading.sandbox.session import Session
-from netlens_core.grading.sandbox.unlocked import UnlockedChild
 from netlens_core.grading.sheets import CourseError, ExerciseSheet
 from netlens_core.grading.suggestions import did_you_mean
 from netlens_core.grading.templates import about_network
@@ -27,10 +27,6 @@ from netlens_core.languages import known_languages, speaking, spoken, translate
 
 # In the notebook's metadata, also where a merge conflict makes the whole no JSON. In a cell, quotes are escaped.
 _LANGUAGE = re.compile(r'"netlens"\s*:\s*\{\s*"language"\s*:\s*"(\w{1,20})"')
-_IMPORTING = 60.0  # seconds that a fresh process may need before the notebook begins
-# How many times slower than the reference machine a student's may be. Not measured, as in grading: that would import
-# torch here, which takes longer than most checks, and no points depend on it.
-_SLOWER = 4.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,8 @@ class SelfCheck:
         message: how the run as a whole ended, where that was early.
         notes: what was repaired in the file.
         notebook: the notebook as it ran, with all outputs.
+        level: the sandbox that it ran in: "full", "reduced" or "none".
+        not_applied: which of grading's limits did not hold here, in a sentence; empty where all did.
         language: in which all this is said.
     """
 
@@ -54,6 +52,8 @@ class SelfCheck:
     notes: tuple[str, ...]
     notebook: bytes
     language: str
+    level: str = "none"
+    not_applied: str = ""
 
     @property
     def passed(self) -> bool:
@@ -127,19 +127,19 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
     path, target = course.template(slug), course.sheet.networks.target
     template = _Template(path, target)
     wanted = (*sheet.functions, *(("answers",) if sheet.answers else ()))
-    whole = as_released(submission, about_network(path.read_bytes(), target), wanted, whole=True)
-    limits = _for_a_fresh_process(sheet.limits)
+    code = about_network(path.read_bytes(), target)
+    whole = as_released(submission, code, wanted, whole=True)
     sources = [cell.source for cell in whole.code_cells]
-    pictures = _pictures(sheet, file.parent)
-    with Session(lambda: UnlockedChild(limits, _SLOWER), sources, pictures, limits, seed=0) as session:
-        runs, message = session.cells, session.message
+    run = run_notebook(sources, _pictures(sheet, file.parent), sheet.limits, target, file.parent)
+    runs, message = run.cells, run.message
     ran = list(zip(whole.code_cells, [*runs, *[None] * len(sources)], strict=False))
+    as_it_ran = RanNotebook(whole.cells, runs, code)
     return SelfCheck(
         exercise=slug,
         title=translate(sheet.title),
-        checks=tuple(template.judged(ran, message)),
+        checks=tuple(template.judged(ran, message, as_it_ran)),
         errors=tuple(
-            (number, run.error)
+            (cell.number or number, run.error)
             for number, (cell, run) in enumerate(ran, 1)
             if run and run.error and cell.grade_id not in template.checks
         ),
@@ -147,6 +147,8 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
         notes=whole.notes,
         notebook=executed_notebook(whole, runs),
         language=spoken(),
+        level=run.level,
+        not_applied=run.not_applied,
     )
 
 
@@ -156,28 +158,22 @@ class _Template:
     def __init__(self, path: Path, target: str) -> None:
         self.checks = handed_out(path, target).checks
 
-    def judged(self, ran: list[tuple[Cell, CellRun | None]], ended: str) -> list[PublicCheck]:
+    def judged(self, ran: list[tuple[Cell, CellRun | None]], ended: str, as_it_ran: RanNotebook) -> list[PublicCheck]:
         by_name = {cell.grade_id: run for cell, run in ran}
-        return [_judged(check, by_name.get(check.name), ended) for check in self.checks.values()]
+        return [_judged(check, by_name.get(check.name), ended, as_it_ran) for check in self.checks.values()]
 
 
-def _judged(check: CheckCell, run: CellRun | None, ended: str) -> PublicCheck:
+def _judged(check: CheckCell, run: CellRun | None, ended: str, as_it_ran: RanNotebook) -> PublicCheck:
     if run is None:
         told = translate("Not reached. {reason}", reason=ended).strip()
         return PublicCheck(check.name, check.title, False, 0.0, check.points, told, "", ())
     printed = "".join(str(output["text"]) for output in run.outputs if output["output_type"] == "stream")
     pictures = [output["data"].get("image/png") for output in run.outputs if "data" in output]
-    message = (run.error or "").removeprefix("AssertionError: ")
+    message = as_it_ran.of_error(run.error or "").removeprefix("AssertionError: ")
     shown = tuple(base64.b64decode(picture) for picture in pictures if picture)
     passed = run.error is None
     earned = check.points if passed else 0.0
     return PublicCheck(check.name, check.title, passed, earned, check.points, message, printed, shown)
-
-
-def _for_a_fresh_process(limits: Limits) -> Limits:
-    """Here one run imports everything, runs the notebook, and makes the calls that the checks make."""
-    seconds = min(limits.total_seconds + _IMPORTING, 3600.0)
-    return replace(limits, start_seconds=seconds, total_seconds=seconds)
 
 
 def _pictures(sheet: ExerciseSheet, folder: Path) -> dict[str, bytes]:

@@ -28,6 +28,10 @@ def outcome_of(reply: Any, what: str, number: int, limits: Limits) -> Outcome:
         return Outcome("bad_reply", message=translate("{what} sent something that is no reply.", what=what))
     if reply["ok"]:
         return Outcome("ok", reply.get("value"))
+    if reply.get("missing") is True and "kind" in reply:
+        kind = plain(_text(reply["kind"]), 80)
+        told = translate("{what} is not a function any more, but of the type `{kind}`.", what=what, kind=kind)
+        return Outcome("missing", value=kind, message=told)
     if reply.get("missing") is True:
         told = translate("{what} is missing: define it at the top level of the notebook.", what=what)
         return Outcome("missing", message=told)

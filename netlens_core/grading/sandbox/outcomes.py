@@ -32,8 +32,9 @@ class Outcome:
     """How one call went.
 
     Attributes:
-        status: "ok"; "missing" (no such function); "error" (it raised); a limit that was hit; "bad_reply" (a value
-            that has no plain form, or a forged reply); "fault" (ours).
+        status: "ok"; "missing" (no such function; `value` tells what has its name, where something has); "error" (it
+            raised); a limit that was hit; "bad_reply" (a value that has no plain form, or a forged reply); "fault"
+            (ours).
         value: plain data: None, bool, int, float, str, lists, dicts with text keys, numpy arrays (read-only). A claim:
             numbers may be NaN or infinite, text may hold any character.
         message: words for the student; empty where status is "ok". Safe to print.

@@ -44,7 +44,7 @@ _LONGEST_START = 3600
 _LOOK = 5  # seconds between two looks at its CPU time
 _ANSWER_SECONDS = 60
 _FOLDER = "netlens-sandbox-"
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",
@@ -113,7 +113,7 @@ class WarmProcess:
         self._process = subprocess.Popen(
             self.group.entered_by(command) if self.group else command,
             cwd="/",
-            env=_ENVIRONMENT | own,
+            env=ENVIRONMENT | own,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self._said,

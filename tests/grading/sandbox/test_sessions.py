@@ -342,8 +342,7 @@ def test_an_exception_names_the_students_own_lines(box):
     ("source", "hint"),
     [
         ("import subprocess\ndef f(): subprocess.run(['ls'])", "no processes are started here"),
-        ("from torch.utils.data import DataLoader\ndef f(): return list(DataLoader([1, 2], num_workers=2))",
-         "use num_workers=0"),
+        ("import multiprocessing\ndef f(): multiprocessing.Process(target=print).start()", "use num_workers=0"),
         ("import urllib.request\ndef f(): urllib.request.urlopen('http://example.com')", "there is no network here"),
         ("import socket\ndef f(): socket.create_connection(('127.0.0.1', 80))", "there is no network here"),
         ("import os\ndef f(): os.memfd_create('x')", "not allowed here"),

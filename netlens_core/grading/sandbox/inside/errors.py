@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import traceback
 
 from . import words
@@ -12,6 +13,7 @@ MAX_TRACE_LINES = 12
 # What torch and the C library say when memory runs out.
 _OUT_OF_MEMORY = ("can't allocate memory", "Cannot allocate memory", "not enough memory", "failed to map segment")
 _STARTS_PROCESSES = {"fork", "_fork_exec", "_execute_child", "_launch", "fork_exec", "posix_spawn", "system", "popen"}
+_STARTING = re.compile(r"\b(?:forkpty|fork|posix_spawnp?|spawn[lv]p?e?|exec[lv]p?e?)\(")
 _NEEDS_NETWORK = {"gaierror", "URLError", "ConnectionError", "HTTPError", "RemoteDisconnected"}
 
 
@@ -31,6 +33,15 @@ def described(error: BaseException) -> str:
 def _hint(error: BaseException, name: str) -> str:
     """What a student who meets the sandbox's walls needs to know."""
     try:
+        if isinstance(error, EOFError) and str(error)[:MAX_ERROR] in ("", "EOF when reading a line"):  # input, getpass
+            return f" ({words.said(words.NO_INPUT)})"
+        if name == "BdbQuit":
+            return f" ({words.said(words.NO_DEBUGGER)})"
+        if isinstance(error, ModuleNotFoundError):
+            on_colab = str(error.name or "").split(".")[:2] == ["google", "colab"] or error.name == "google"
+            return f" ({words.said(words.ONLY_ON_COLAB if on_colab else words.NOT_INSTALLED)})"
+        if type(error) is FileNotFoundError:
+            return f" ({words.said(words.NO_FILE)})"
         if name in _NEEDS_NETWORK:
             return f" ({words.said(words.NO_NETWORK)})"
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG):
@@ -41,7 +52,8 @@ def _hint(error: BaseException, name: str) -> str:
             return f" ({words.said(words.NO_FILE_LOCKS)})"
         if type(error) in (PermissionError, BlockingIOError, RuntimeError):
             frames = traceback.extract_tb(error.__traceback__)
-            starts = {frame.name for frame in frames} & _STARTS_PROCESSES or "os.fork(" in (frames[-1].line or "")
+            starts = {frame.name for frame in frames} & _STARTS_PROCESSES
+            starts |= {frame.name for frame in frames if _STARTING.search(frame.line or "")}
             if starts or any("/multiprocessing/" in frame.filename for frame in frames):
                 return f" ({words.said(words.NO_PROCESSES)})"
         if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.ENOSYS):  # the system call filter

@@ -16,77 +16,11 @@ from traitlets.config import Config
 
 from . import words
 from .errors import described, is_out_of_memory, traced
+from .printed import MAX_OUTPUTS, Shown, Stream
 
-MAX_TEXT = 60_000  # characters of one kind of text in a cell
-MAX_OUTPUTS = 32  # outputs a cell
-MAX_PICTURE = 1 << 20  # bytes
 _DPI = 72
 _SHELL_MAGICS = ("system", "sx", "!", "bash", "sh", "cmd", "script", "perl", "ruby", "pypy", "python2")
 _INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
-
-
-class _Shown:
-    """What a cell shows, in order, bounded; streams of the same name in a row are one output."""
-
-    def __init__(self) -> None:
-        self.outputs: list[dict[str, Any]] = []
-        self._left_out = False
-        self._left = {"stdout": MAX_TEXT, "stderr": MAX_TEXT}
-
-    def printed(self, name: str, text: str) -> None:
-        left = self._left[name]
-        if left <= 0 or not text:
-            return
-        self._left[name] = left - len(text)
-        text = text if len(text) < left else f"{text[:left]}\n… ({words.said(words.MORE_PRINTED)})\n"
-        if self.outputs and self.outputs[-1]["kind"] == name:
-            self.outputs[-1]["parts"].append(text)
-        elif self._has_room():
-            self.outputs.append({"kind": name, "parts": [text]})
-
-    def displayed(self, kind: str, data: Any) -> None:
-        text = str(data.get("text/plain", ""))[:MAX_TEXT]
-        picture = data.get("image/png")
-        if not (text or picture) or not self._has_room():
-            return
-        output: dict[str, Any] = {"kind": kind, "text": text}
-        if isinstance(picture, bytes):
-            output |= (
-                {"png": picture} if len(picture) <= MAX_PICTURE else {"text": f"{text} ({words.said(words.TOO_LARGE)})"}
-            )
-        self.outputs.append(output)
-
-    def _has_room(self) -> bool:
-        """Whether one more output can be kept; else that is told."""
-        self._left_out |= len(self.outputs) >= MAX_OUTPUTS
-        return len(self.outputs) < MAX_OUTPUTS
-
-    def plain(self) -> list[dict[str, Any]]:
-        shown = [
-            {"kind": entry["kind"], "text": "".join(entry["parts"])} if "parts" in entry else entry
-            for entry in self.outputs
-        ]
-        if self._left_out:
-            told = words.said(words.MORE_SHOWN, most=MAX_OUTPUTS)
-            shown.append({"kind": "stderr", "text": f"({told})\n"})
-        return shown
-
-
-class _Stream(io.TextIOBase):
-    """sys.stdout and sys.stderr while a cell runs."""
-
-    encoding = "utf-8"
-
-    def __init__(self, shown: _Shown, name: str) -> None:
-        self._shown = shown
-        self._name = name
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        self._shown.printed(self._name, str(text))
-        return len(text)
 
 
 class Notebook:
@@ -163,7 +97,7 @@ class Notebook:
     def run(self, source: str, number: int) -> dict[str, Any]:
         """Run one cell; what it showed, and how it failed if it did, as plain data."""
         self._number = number
-        shown = _Shown()
+        shown = Shown()
         quiet = source.rstrip().endswith(";")  # as in Jupyter, this hides the last value
         with self._captured(shown, quiet):
             result = self._shell.run_cell(source.removeprefix("\ufeff"), store_history=False)
@@ -178,7 +112,7 @@ class Notebook:
         }
 
     @contextlib.contextmanager
-    def _captured(self, shown: _Shown, quiet: bool) -> Iterator[None]:
+    def _captured(self, shown: Shown, quiet: bool) -> Iterator[None]:
         from matplotlib import pyplot
 
         shell, publisher, hook = self._shell, self._shell.display_pub, self._shell.display_trap.hook
@@ -188,6 +122,9 @@ class Notebook:
                 # Publishers may be entered twice: %%capture and the like replace this one for a while.
                 shown.displayed("display", data)
 
+            def clear_output(self, wait: bool = False) -> None:
+                shown.clear(wait)
+
         def show_value(value: Any) -> None:
             if value is not None:
                 shell.user_ns["_"] = value
@@ -196,7 +133,7 @@ class Notebook:
 
         shell.display_pub = Publisher()
         pyplot.show = lambda *_, **__: _collect_figures(shown)
-        out, err = _Stream(shown, "stdout"), _Stream(shown, "stderr")
+        out, err = Stream(shown, "stdout"), Stream(shown, "stderr")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             shell.display_trap.hook = show_value
             try:
@@ -205,7 +142,7 @@ class Notebook:
                 shell.display_trap.hook, shell.display_pub = hook, publisher
 
 
-def _collect_figures(shown: _Shown) -> None:
+def _collect_figures(shown: Shown) -> None:
     """Matplotlib's open figures as PNG, then closed, as a notebook shows them after a cell."""
     try:
         from matplotlib import pyplot

@@ -19,6 +19,8 @@ import torch
 from . import wire, words
 from .errors import described, is_out_of_memory, traced
 from .notebook import Notebook
+from .printed import Unseen
+from .processes import work_in_one_process
 from .values import Unsendable, plain_value
 
 REPLIES, REQUESTS = 3, 4  # file descriptors
@@ -32,6 +34,8 @@ def serve(notebook: Notebook, work: str) -> None:
     _settle(work, start["files"])
     words.speak(start["words"])
     notebook.names["_dh"] = [work]  # where `%cd -` goes back to: the fork server's own folder otherwise
+    work_in_one_process()
+    sys.stdout = sys.stderr = Unseen()  # while a cell runs, the notebook takes in what it prints
     for number, source in enumerate(start["cells"], 1):
         reseed(start["seed"])
         _send(notebook.run(source.decode("utf-8", "surrogatepass"), number))
@@ -40,6 +44,11 @@ def serve(notebook: Notebook, work: str) -> None:
         request = _next(buffer)
         reseed(request["seed"])
         _send({"id": request["id"], **_answered(notebook.names, request)})
+
+
+def say_ready() -> None:
+    """Tell that all is imported: what the submission takes counts from now on."""
+    _send({"ready": True})
 
 
 def _next(buffer: bytearray) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def _answered(names: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
         if request["kind"] == "variable":
             return {"ok": True, "value": plain_value(found)}
         if not callable(found):
-            return {"ok": False, "missing": True}
+            return {"ok": False, "missing": True, "kind": type(found).__name__}
         arguments = [_argument(value) for value in request["arguments"]]
         options = {key: _argument(value) for key, value in request["options"].items()}
         return {"ok": True, "value": plain_value(found(*arguments, **options))}

@@ -1,0 +1,74 @@
+"""Where a student's own check runs: in grading's sandbox where the system allows one, else in a plain process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.limits import Limits
+from netlens_core.grading.sandbox.outcomes import CellRun, SandboxUnavailableError
+from netlens_core.grading.sandbox.session import Session
+from netlens_core.grading.sandbox.unlocked import UnlockedChild
+from netlens_core.languages import translate
+
+# How many times slower than the reference machine a student's may be where other systems tell nothing but the time.
+_SLOWER = 4.0
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """A notebook's cells, run once.
+
+    Attributes:
+        cells: what each cell showed, as far as cells ran.
+        message: how the run ended, where that was early.
+        level: the sandbox: "full", "reduced" or "none".
+        not_applied: which of grading's limits did not hold; empty where all did.
+    """
+
+    cells: tuple[CellRun, ...]
+    message: str
+    level: str
+    not_applied: str
+
+
+def run_notebook(
+    sources: Sequence[str], files: Mapping[str, bytes], limits: Limits, target: str, folder: Path
+) -> NotebookRun:
+    """Run a notebook's code cells as grading runs them, with files in the working folder; `folder` is the student's."""
+    level, _ = Sandbox.best_level()
+    if level != "none":
+        from netlens_core.grading.reference_speed import slowdown  # needs torch, as the sandbox does
+
+        try:
+            with Sandbox((target,), level) as sandbox:
+                sandbox.slowdown = slowdown()
+                with sandbox.session(sources, files, limits) as session:
+                    if session.status != "fault":
+                        return NotebookRun(session.cells, session.message, level, _not_applied(level))
+        except SandboxUnavailableError:  # what was tried works, but not all of it: the plain process is left
+            pass
+    slower = 1.0 if sys.platform == "linux" else _SLOWER
+
+    def fork() -> UnlockedChild:
+        return UnlockedChild(limits, slower, (target,), str(folder.resolve()))
+
+    with Session(fork, sources, files, limits, seed=0) as session:
+        return NotebookRun(session.cells, session.message, "none", _not_applied("none"))
+
+
+def _not_applied(level: str) -> str:
+    if level == "full":
+        return ""
+    if level == "reduced":
+        what = translate("the size of the working folder")
+    elif sys.platform == "linux":
+        what = translate("the size of the working folder, files elsewhere on this computer, programs beside Python")
+    else:
+        what = translate(
+            "memory, the size of the working folder, files elsewhere on this computer, programs beside Python"
+        )
+    return translate("Limits of grading that this check could not apply here: {what}.", what=what)

@@ -275,8 +275,8 @@ def stylize(network, content, style):
             network and for another one.
         The content stays: light and dark lie where they lay, and the network's maps have not gone far.
         It is painted anew: what the pixels show cannot be had by recolouring or mixing the two pictures.
-    Takes at most 60 seconds on one core; 5 to 10 should do.
-    Running the notebook and the 2 calls of grading take at most 270 seconds in all.
+    Takes at most 45 seconds on one core; 5 to 10 should do.
+    Running the notebook and the 2 calls of grading take at most 240 seconds in all.
     """
     raise NotImplementedError("stylize: Gram matrices, maps, a loss, Adam on the pixels; half the size first")
 

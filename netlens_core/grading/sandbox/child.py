@@ -170,7 +170,7 @@ class Child:
             self._printed += len(data)
             if self._printed > self._limits.output_mb << 20:
                 told = translate("it printed more than {size} MiB", size=self._limits.output_mb)
-                raise Ended("crashed", told, limit_named=True)
+                raise Ended("crashed", told, certain=True)
         return bool(data)
 
     def _drain(self) -> None:
@@ -207,7 +207,8 @@ class Child:
             # No submission can bring this about there: it is process 1, which does not heed its own signals.
             return Ended("fault", "its process was killed from outside, or this machine ran out of memory")
         name = f" ({signal.Signals(-code).name})" if code < 0 else ""
-        return Ended("crashed", translate("{what} ended its own process", what=what) + name)
+        # Whatever fails ends with a signal or another status.
+        return Ended("crashed", translate("{what} ended its own process", what=what) + name, certain=code == 0)
 
     def close(self) -> None:
         """Kill the child, with its whole process namespace, and wait until the warm process has seen it die."""

@@ -69,18 +69,27 @@ class CellRun:
 class Ended(Exception):
     """The process that holds a submission is of no more use; `status` and `message` tell why.
 
-    `limit_named` says that the message names the limit that was hit, where one was; `try_again` that a fault may well
-    be gone in a fresh process.
+    `limit_named` says that the message names the limit that was hit, where one was; `certain` that no machine can have
+    caused it; `try_again` that a fault may well be gone in a fresh process.
     """
 
-    def __init__(self, status: CallStatus, message: str, limit_named: bool = False, try_again: bool = True) -> None:
+    def __init__(
+        self,
+        status: CallStatus,
+        message: str,
+        *,
+        limit_named: bool = False,
+        certain: bool = False,
+        try_again: bool = True,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.limit_named = limit_named
+        self.certain = certain
         self.try_again = try_again
 
     @property
     def doubtful(self) -> bool:
         """Whether the machine may have caused it: no memory left, a process killed, no processor for it."""
-        return self.status in ("fault", "out_of_memory") or (self.status == "crashed" and not self.limit_named)
+        return self.status in ("fault", "out_of_memory", "crashed") and not self.certain

@@ -432,6 +432,7 @@ def test_after_a_crash_other_calls_still_work(box):
         assert session.call("f", []).value == 1
         crash = session.call("crash", [])
         assert crash.status == "crashed" and "SIGSEGV" in crash.message
+        assert session.doubts == [crash.message]  # whoever leaves by itself does so on every machine
         assert session.call("f", []).value == 1
 
 

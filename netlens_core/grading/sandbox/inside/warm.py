@@ -191,7 +191,7 @@ def _child(wish: dict[str, Any], descriptors: list[int], config: dict[str, Any],
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(1)  # only what a submission does by itself ends with 0
 
 
 def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:

@@ -40,24 +40,30 @@ def run_notebook(
 ) -> NotebookRun:
     """Run a notebook's code cells as grading runs them, with files in the working folder; `folder` is the student's."""
     level, _ = Sandbox.best_level()
+    slower = _slower()
     if level != "none":
-        from netlens_core.grading.reference_speed import slowdown  # needs torch, as the sandbox does
-
         try:
             with Sandbox((target,), level) as sandbox:
-                sandbox.slowdown = slowdown()
+                sandbox.slowdown = slower
                 with sandbox.session(sources, files, limits) as session:
                     if session.status != "fault":
                         return NotebookRun(session.cells, session.message, level, _not_applied(level))
         except SandboxUnavailableError:  # what was tried works, but not all of it: the plain process is left
             pass
-    slower = 1.0 if sys.platform == "linux" else _SLOWER
 
     def fork() -> UnlockedChild:
         return UnlockedChild(limits, slower, (target,), str(folder.resolve()))
 
     with Session(fork, sources, files, limits, seed=0) as session:
         return NotebookRun(session.cells, session.message, "none", _not_applied("none"))
+
+
+def _slower() -> float:
+    if sys.platform != "linux":
+        return _SLOWER
+    from netlens_core.grading.reference_speed import slowdown  # needs torch, as the sandbox does
+
+    return slowdown()
 
 
 def _not_applied(level: str) -> str:

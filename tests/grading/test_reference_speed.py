@@ -8,14 +8,6 @@ import torch
 from netlens_core.grading import reference_speed, workplace
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def measured(monkeypatch):
     """The slowdown of a machine that takes so many times as long as the reference."""

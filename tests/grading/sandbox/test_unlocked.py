@@ -47,8 +47,9 @@ def test_what_the_notebook_leaves_running_holds_nothing_up():
         assert isinstance(child, UnlockedChild)
     first, second = os.pipe()  # the numbers that were just set free
     os.write(second, b"another file's")
-    child._listener.join(300)
-    assert not child._listener.is_alive()
+    for listener in child._listeners:
+        listener.join(300)
+        assert not listener.is_alive()
     assert os.read(first, 100) == b"another file's"
     os.close(first)
     os.close(second)

@@ -19,7 +19,7 @@ from typing import Any
 from netlens_core.grading.sheets import AnswerSpec, CourseError, ExerciseSheet, read_bytes, read_yaml
 from netlens_core.grading.source_code import digest_of, read_source
 from netlens_core.grading.suggestions import did_you_mean
-from netlens_core.languages import ENGLISH, Catalog, speaking, translate
+from netlens_core.languages import ENGLISH, Catalog, own_catalog, speaking, translate
 
 _POINTS = re.compile(rb'"points": *[0-9.]+,?')  # in a template's cells: the grader says what a check is worth
 
@@ -103,7 +103,9 @@ class Exercise:
     @property
     def sha256(self) -> str:
         """SHA-256 (hex) of all that determines a grade: sheet, limits, grader, inputs' recipes, language, template."""
-        whole = [self.slug, self.parts, self.language]
+        said = own_catalog(self.language).messages  # by netlens itself, which is no part of the exercise
+        own = {text: told for text, told in self.catalog.messages.items() if said.get(text) != told}
+        whole = [self.slug, self.parts, self.language, own]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 

@@ -154,3 +154,18 @@ def test_what_the_disk_does_not_give_is_no_hand_in_without_content(tmp_path, fol
         with pytest.raises(HandInError, match=f"folder cannot be read: {os.strerror(number)}"):
             HandIns(tmp_path).look(folder, "sky")
     assert HandIns(tmp_path).look(folder, "sky").sha256 == sha256(b"good = 1")
+
+
+def test_gradescope_gets_no_points_for_what_the_disk_does_not_give(folder, monkeypatch):
+    from types import SimpleNamespace
+
+    from netlens_core import NetlensError
+    from netlens_core.grading.exports import autograder
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("netlens_core.grading.intake.os.open", refuse)
+    packed = SimpleNamespace(exercise=SimpleNamespace(slug="sky", catalog="en"), networks=None, course_seed=1)
+    with pytest.raises(NetlensError, match=r"sky\.py cannot be read: Input/output error"):
+        autograder._graded(packed, folder, "ada", "full")

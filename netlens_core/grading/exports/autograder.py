@@ -23,7 +23,7 @@ from netlens_core.grading.exports.gradescope import results, results_bytes
 from netlens_core.grading.exports.scores import Scored
 from netlens_core.grading.files import write_atomically
 from netlens_core.grading.grade import Grade
-from netlens_core.grading.intake import find_submission_file, read_submission_file
+from netlens_core.grading.intake import Unread, find_submission_file, read_submission_file
 from netlens_core.grading.pool import Work, grade_all
 from netlens_core.grading.sandbox.levels import best_level
 from netlens_core.grading.unrun import refused
@@ -77,6 +77,8 @@ def _graded(packed: Packed, folder: Path, student: str, level: str) -> Grade:
     with speaking(exercise.catalog):
         found = find_submission_file(folder, exercise.slug)
         data = found if isinstance(found, str) else read_submission_file(found)
+    if isinstance(data, Unread):
+        raise NetlensError(f"{folder}: {data} Run it again")
     if isinstance(data, str):
         return refused(data, "", exercise, networks, seed, level)
     name = found.name if isinstance(found, Path) else exercise.slug

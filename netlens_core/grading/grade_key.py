@@ -25,7 +25,10 @@ from netlens_core.languages import Catalog, own_catalog
 # What runs, measures and scores: these rooms whole, and whatever they and the exercise's grader import.
 GRADING = ("grading/pipeline.py", "grading/sandbox/**/*.py", "measures/*.py")
 # What a submission meets before anything is measured.
-RUNNING = ("grading/sandbox/**/*.py", "grading/intake.py", "grading/restoring.py", "grading/inputs.py")
+RUNNING = (
+    *("grading/sandbox/**/*.py", "grading/intake.py", "grading/restoring.py", "grading/inputs.py"),
+    "grading/missing_names.py",  # what is recorded says why a name is missing
+)
 # Imported by them, without a say in any grade: progress, files and folders, how errors in a course are told, and the
 # version, which is a part of its own.
 PLUMBING = (

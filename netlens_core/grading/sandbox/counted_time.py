@@ -80,7 +80,7 @@ class CountedTime:
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{self._pid}/task").iterdir():
                 with contextlib.suppress(OSError):
-                    if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                    if _after_the_name(task / "stat")[0] == b"R":
                         return True
         return False
 
@@ -116,6 +116,11 @@ def _schedstat(path: Path) -> tuple[float, float]:
     return int(ran) / _BILLION, int(delay) / _BILLION
 
 
+def _after_the_name(stat: Path) -> list[bytes]:
+    """The fields of a process or thread from its state on. Its name before them is its own choice, in any bytes."""
+    return stat.read_bytes().rpartition(b")")[2].split()
+
+
 def _own_delay() -> float:
     try:
         return _schedstat(Path("/proc/thread-self/schedstat"))[1]
@@ -129,7 +134,7 @@ def processor_time_below(pid: int) -> float:
     ticks: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            fields = entry.read_text().rpartition(")")[2].split()
+            fields = _after_the_name(entry)
             one = int(entry.parent.name)
             children.setdefault(int(fields[1]), []).append(one)
             ticks[one] = int(fields[11]) + int(fields[12])

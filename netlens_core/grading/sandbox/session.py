@@ -23,6 +23,7 @@ from netlens_core.grading.sandbox.outcomes import (
 from netlens_core.languages import translate
 
 _Result = TypeVar("_Result")
+_OUT_OF_MEMORY = ("MemoryError", "allocate memory", "not enough memory")  # in Python's words, C's and torch's
 
 
 class Process(Protocol):
@@ -160,7 +161,9 @@ class Session:
                 return
             if not isinstance(frame, dict) or len(cells) == self._cell_count or "outputs" not in frame:
                 raise Ended("bad_reply", translate("the notebook sent something that no notebook sends"))
-            cells.append(cell_of(frame, len(cells) + 1, self._room))
+            cells.append(ran := cell_of(frame, len(cells) + 1, self._room))
+            if ran.error and any(sign in ran.error for sign in _OUT_OF_MEMORY):
+                self.doubts.append(f"Cell {len(cells)}: {ran.error}")
 
     # -- one request -------------------------------------------------------------------------------------
 

@@ -471,6 +471,9 @@ WITHIN = (
 BEYOND = {
     "computes": "def f():\n    while True: pass",
     "sleeps": "import time\ndef f(): time.sleep(1000)",
+    "has a name in no encoding": (
+        "import ctypes, time\ndef f():\n    ctypes.CDLL(None).prctl(15, b'\\xff) R (\\xff')\n    time.sleep(1000)"
+    ),
     "computes in threads": (
         "import hashlib, threading\ndef f():\n"
         "    data = bytes(1 << 20)\n"
@@ -553,6 +556,12 @@ def test_memory_is_bounded_and_told(box, source):
         assert found.status == "out_of_memory"
         assert found.message.startswith("`f` ran out of memory: 512 MiB are allowed.")
         assert session.call("g", []).value == 1
+
+
+def test_a_cell_without_memory_is_no_verdict_yet(box):
+    with run(box, "1 / 0", "x = bytearray(1 << 60)", "def f(): return 1") as session:
+        assert session.call("f", []).value == 1
+        assert len(session.doubts) == 1 and session.doubts[0].startswith("Cell 2: MemoryError")
 
 
 def test_a_dead_warm_process_is_replaced_without_a_word(box):

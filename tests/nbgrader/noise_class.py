@@ -109,7 +109,7 @@ def grade(folder: Path) -> Gradebook:
 def one_by_one(works: Iterable[pool.Work], workers: int) -> Iterator[tuple[pool.Work, Grade]]:
     """As a pool's worker grades."""
     for work in works:
-        yield work, pool._guarded(None, *pool._arguments(work))
+        yield work, pool._guarded(None, False, *pool._arguments(work))
 
 
 def nbgrader(folder: Path, *arguments: str, status: int = 0) -> str:

@@ -100,7 +100,7 @@ def _one_pool(
 ) -> Generator[tuple[Work, Grade], None, None]:
     """Work through a batch until it is empty or a worker dies; first tries that decide nothing go to `again`."""
     running: dict[Future[Grade], _Try] = {}
-    since: dict[str, float] = {}
+    since: dict[str, tuple[float, Future[Grade]]] = {}
     context = _context()
     detail(partial(_starting, workers, since))
     with _Executor(workers, context) as executor:
@@ -117,7 +117,7 @@ def _one_pool(
                     future = executor.submit(_guarded, grade, bool(one.first), *arguments)
                     running[future] = one
                     batch.popleft()
-                    since[one.label] = time.monotonic()
+                    since[one.label] = time.monotonic(), future
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     graded = future.result()
@@ -156,17 +156,19 @@ def _given_up(one: _Try) -> Grade:
     return graded.model_copy(update={"tries": (one.first, _DIED)})
 
 
-def _starting(workers: int, since: dict[str, float]) -> str:
+def _starting(workers: int, since: Mapping[str, Any]) -> str:
     """What is said until the first grade is there: a busy machine loads libraries for a minute."""
     starts = "a worker starts, loads" if workers == 1 else f"{workers} workers start, load"
-    waiting = ", ".join(since.copy())
+    waiting = ", ".join(list(since))
     return f"{starts} torch and the networks{f', and then {waiting}' if waiting else ''}"
 
 
-def _under_way(since: dict[str, float]) -> str:
-    """What workers do, and for how long already."""
+def _under_way(since: dict[str, tuple[float, Future[Grade]]]) -> str:
+    """What workers do, and for how long already; what is done waits while the next exercise's inputs are made."""
     now = time.monotonic()
-    return ", ".join(f"{label} for {now - began:.0f} s" for label, began in since.copy().items())
+    return ", ".join(
+        f"{label} for {now - began:.0f} s" for label, (began, future) in since.copy().items() if not future.done()
+    )
 
 
 def _arguments(work: Work) -> tuple[Any, ...]:

@@ -34,18 +34,9 @@ FILES = (
     *(
         f"netlens_core/grading/{name}.py"
         for name in (
-            *(
-                "__init__",
-                "cell_names",
-                "check_run",
-                "conflicts",
-                "course_folder",
-                "decoding",
-                "executed",
-                "files",
-                "intake",
-            ),
-            *("missing_names", "notebooks", "plain_text", "public_checks", "public_course", "reference_speed"),
+            *("__init__", "cell_names", "check_run", "conflicts", "course_folder", "decoding", "executed", "files"),
+            *("intake", "missing_names", "notebooks", "other_packages", "plain_text", "public_checks"),
+            *("public_course", "reference_speed"),
             *("restoring", "scratch", "self_check", "sheets", "suggestions", "templates", "unzip", "yaml_reading"),
         )
     ),

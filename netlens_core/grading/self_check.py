@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from netlens_core.grading.decoding import decoded
 from netlens_core.grading.executed import executed_notebook
 from netlens_core.grading.intake import MAX_FILE, Cell, read_submission, read_submission_file
 from netlens_core.grading.missing_names import RanNotebook
+from netlens_core.grading.other_packages import other_packages
 from netlens_core.grading.public_checks import CheckCell, PublicCheck, handed_out
 from netlens_core.grading.public_course import PublicCourse
 from netlens_core.grading.restoring import as_released
@@ -138,18 +140,34 @@ def _checked(course: PublicCourse, file: Path, slug: str) -> SelfCheck:
         exercise=slug,
         title=translate(sheet.title),
         checks=tuple(template.judged(ran, message, as_it_ran)),
-        errors=tuple(
-            (cell.number or number, run.error)
-            for number, (cell, run) in enumerate(ran, 1)
-            if run and run.error and cell.grade_id not in template.checks
-        ),
+        errors=tuple(_errors(ran, message, template.checks)),
         message=message,
-        notes=whole.notes,
+        notes=(*whole.notes, *_others(sources)),
         notebook=executed_notebook(whole, runs),
         language=spoken(),
         level=run.level,
         not_applied=run.not_applied,
     )
+
+
+def _errors(
+    ran: list[tuple[Cell, CellRun | None]], ended: str, checks: Container[str | None]
+) -> Iterator[tuple[int, str]]:
+    """Number and error of each cell that failed and is no check, and of the one in which the run ended early."""
+    for place, (cell, run) in enumerate(ran, 1):
+        if run is None:
+            if ended:
+                yield cell.number or place, translate("the run ended in this cell")
+            return
+        if run.error and cell.grade_id not in checks:
+            yield cell.number or place, run.error
+
+
+def _others(sources: list[str]) -> Iterator[str]:
+    if names := other_packages(sources):
+        yield translate(
+            "This imports {names}, which the course does not bring: grading may not have it.", names=", ".join(names)
+        )
 
 
 class _Template:

@@ -8,6 +8,7 @@ import signal
 import site
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from netlens_core.grading.sandbox import child, levels, warm_process
 from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.inside import confine
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import SandboxUnavailableError
 
@@ -131,6 +133,7 @@ def test_the_whole_tree_dies_with_a_killed_owner(tmp_path):
     marker = f"netlens-tree-{time.monotonic_ns()}"
     program = f"""
 from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.inside import confine
 box = Sandbox(networks=(), level={Sandbox.best_level()[0]!r})
 source = "import ctypes\\nctypes.CDLL(None).prctl(15, b'{marker[-15:]}')\\ndef f():\\n    while True: pass"
 with box.session(cells=[source], files={{}}) as session:
@@ -267,3 +270,17 @@ def _youngest_below(pid: int) -> int:
     while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         pid = int(children[0])
     return pid
+
+
+def test_the_tasks_of_a_user_are_counted(monkeypatch):
+    """Where the kernel counts by user, a submission gets its threads beside whatever else its user runs."""
+    enough = threading.Event()
+    others = [threading.Thread(target=enough.wait) for _ in range(20)]
+    for thread in others:
+        thread.start()
+    try:
+        assert confine.tasks_of_user() > 20
+        monkeypatch.setattr(confine.os, "getuid", lambda: (1 << 31) - 7)
+        assert confine.tasks_of_user() == 0
+    finally:
+        enough.set()

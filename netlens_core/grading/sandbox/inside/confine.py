@@ -5,6 +5,7 @@ Sources: namespaces(7), landlock(7), capabilities(7), setrlimit(2). Every functi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -140,6 +141,16 @@ def private_world(
 def die_with_parent() -> None:
     """Be killed when the warm process ends; to be called after the last change of credentials, which resets it."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def tasks_of_user() -> int:
+    """How many processes and threads this process's user has on the machine, as far as /proc tells."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid():
+                count += sum(1 for _ in (folder / "task").iterdir())
+    return count
 
 
 def limit_resources(memory_bytes: int, cpu_seconds: int, processes: int, disk_bytes: int) -> None:

@@ -207,7 +207,9 @@ def lock(wish: dict[str, Any], config: dict[str, Any]) -> None:
     else:  # left open, so that the kernel does not forget the folder that Landlock's rule is about
         seen = [own]
         os.setsid()
-    confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], wish["processes"], wish["disk_bytes"])
+    # The kernel counts by user: without a namespace of its own, a submission would pay for all that the user runs.
+    processes = wish["processes"] + (0 if full else confine.tasks_of_user())
+    confine.limit_resources(wish["memory_bytes"], wish["cpu_seconds"], processes, wish["disk_bytes"])
     confine.drop_capabilities()
     confine.die_with_parent()
     listed, writable = list(config["listed"]), [work]

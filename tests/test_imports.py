@@ -8,20 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from netlens_core.grading.sandbox.warm_process import IN_NOTEBOOKS
+from netlens_core.grading.sandbox.warm_process import IN_NOTEBOOKS, KIT
 
 ROOT = Path(__file__).parents[1]
-KIT = (
-    "__init__.py",
-    "networks.py",
-    "images.py",
-    "picture_files.py",
-    "daisies.py",
-    "paintings.py",
-    "digits.py",
-    "own_inputs.py",
-    "languages.py",
-)
 
 
 def imported(path: Path) -> set[str]:

@@ -35,7 +35,7 @@ from netlens_core.grading.scratch import owned_folder, remove_folder, temporary_
 
 KIT = (
     *("__init__.py", "networks.py", "images.py", "picture_files.py", "daisies.py", "paintings.py", "digits.py"),
-    "own_inputs.py",
+    *("own_inputs.py", "languages.py"),
 )
 IN_NOTEBOOKS = ("__init__.py", "result.py")  # of the package `netlens`, which notebooks import
 # A start takes as long as it takes on a slow, busy machine: it is given up where the process stands still.

@@ -19,6 +19,7 @@ from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import Ref
 from netlens_core.grading.sandbox.session import Session
+from netlens_core.grading.sandbox.warm_process import KIT
 
 IMAGE = np.linspace(0, 1, 3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
 SHORT = Limits(start_seconds=20, call_seconds=1, total_seconds=30)
@@ -207,6 +208,17 @@ def test_arguments_arrive_as_tensors_networks_and_plain_values(box):
     assert outcome.status == "ok", outcome.message
     assert outcome.value[:6] == ["efficientnet_lite0", "torch.float32", [3, 16, 16], 3, "daisy", 0.5]
     assert np.array_equal(outcome.value[6], IMAGE)
+
+
+def test_the_whole_student_kit_can_be_imported(box):
+    source = """
+    import netlens_core, pkgutil, importlib
+    from netlens_core.own_inputs import make_inputs
+    names = [module.name for module in pkgutil.iter_modules(netlens_core.__path__)]
+    def f(): return sorted(name for name in names if importlib.import_module(f"netlens_core.{name}"))
+    """.replace("\n    ", "\n")
+    names = answer(box, source).value
+    assert names == sorted(Path(name).stem for name in KIT if name != "__init__.py")
 
 
 def test_a_network_answers_as_it_does_outside(box, lite0):

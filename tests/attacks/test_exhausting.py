@@ -100,6 +100,50 @@ def attack():
     assert strike(source, limits=SMALL).gains < 100
 
 
+@pytest.mark.also_reduced
+def test_threads_share_one_table_of_descriptors(strike):
+    """A thread with a table of its own could open as many again: kernel memory without end."""
+    source = """
+import threading
+opened, refused, done = [], [], threading.Event()
+def fill():
+    refused.append(libc.close_range(250, 255, 2))  # CLOSE_RANGE_UNSHARE
+    try:
+        for _ in range(300): opened.append(os.dup(0))
+    except OSError: pass
+    done.wait()  # what a thread holds alone ends with it
+def attack():
+    threads = [threading.Thread(target=fill) for _ in range(6)]
+    for thread in threads: thread.start()
+    while len(refused) < 6: time.sleep(.01)
+    done.set()
+    for thread in threads: thread.join()
+    # A thread without CLONE_FILES, which runs nothing of its own: it only has to be refused.
+    stack = ctypes.create_string_buffer(1 << 16)
+    top = ctypes.c_void_p(ctypes.addressof(stack) + (1 << 16))
+    cloned = libc.clone(libc.pause, top, 0x10B00, None)
+    return [len(opened), max(refused), cloned]
+"""
+    opened, refused, cloned = strike(source, limits=SMALL).gains
+    assert opened < 256 and (refused, cloned) == (-1, -1)
+
+
+@pytest.mark.also_reduced
+@pytest.mark.parametrize("name", ["\\xff\\xfe) R 1", "\\n) R 0 0", "(((((((("])
+def test_names_of_threads_are_no_text(strike, name):
+    """Who looks at a process's time reads its name as well, which it gives itself."""
+    source = f"""
+import threading
+def named(): libc.prctl(15, b"{name}")
+def attack():
+    named()
+    threading.Thread(target=lambda: (named(), time.sleep(60)), daemon=True).start()
+    time.sleep(1)  # looked at while it sleeps
+    return []
+"""
+    assert strike(source, limits=SMALL).gains == []
+
+
 def test_memory_that_is_not_caught_is_told(strike):
     """A submission that runs out of memory learns just that."""
     outcome = strike("def attack():\n    keep = []\n    while True: keep.append(bytes(32 << 20))", limits=SMALL).outcome

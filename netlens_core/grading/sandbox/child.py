@@ -35,6 +35,7 @@ class Child:
 
     Attributes:
         used: seconds that count towards the limits so far (see `counted_time`), of all requests together.
+        wall_left: wall time, of this machine, until the backstop ends all requests together.
     """
 
     def __init__(self, warm: WarmProcess, limits: Limits, slowdown: float = 1.0) -> None:
@@ -44,7 +45,7 @@ class Child:
         self._warm = warm
         self._limits = limits
         self._slowdown = slowdown
-        self._wall_left = self._patience(limits.total_seconds)
+        self.wall_left = self._patience(limits.total_seconds)
         self._work = warm.new_work_folder()
         self._pidfd: int | None = None  # the child's handle
         self._report: dict[str, Any] | None = None  # how it ended, in the warm process's words
@@ -89,7 +90,7 @@ class Child:
         `seconds` bound what counts: the child's computing and sleeping from when it was forked, never its waiting.
         """
         began, used = time.monotonic(), self.used
-        patience = min(self._patience(seconds), self._wall_left)
+        patience = min(self._patience(seconds), self.wall_left)
         counted = self._counted_time()
         outgoing = outgoing if outgoing is not None else bytearray()
         with selectors.DefaultSelector() as waiting:
@@ -112,7 +113,7 @@ class Child:
                         self._serve(key.fd, outgoing, waiting)
                 return frame[0]
             finally:
-                self._wall_left -= time.monotonic() - began
+                self.wall_left -= time.monotonic() - began
                 if counted:
                     self.used = used + counted.seconds() / self._slowdown
 

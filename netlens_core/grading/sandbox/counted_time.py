@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,17 +24,20 @@ class _Look:
 
     Attributes:
         processor: CPU time of all its threads together, ended ones included.
-        asleep: how long the thread that looks has slept so far, which is when it waited for the process.
-        threads: thread -> its CPU time and its run delay.
+        moment: when that was, on a clock that does not jump.
+        delay: how long the thread that looks has waited for a processor itself so far.
+        threads: thread -> its CPU time, its run delay, and how often it was given a processor.
     """
 
     processor: float = 0.0
-    asleep: float = 0.0
-    threads: dict[str, tuple[float, float]] = field(default_factory=dict)
+    moment: float = 0.0
+    delay: float = 0.0
+    threads: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
 
 class CountedTime:
-    """Measures a process from now on. For the thread that waits for it: what that one computes does not count.
+    """Measures a process from now on. For the thread that waits for it, whose computing counts as well: a process that
+    keeps it busy, with a byte a time and many threads to look at, would otherwise sleep for nothing.
 
     Where the kernel tells no run delay, a process that is found runnable counts by its CPU time alone.
     """
@@ -48,40 +52,45 @@ class CountedTime:
     def seconds(self) -> float:
         """What counts so far: the CPU time of all threads, or, where that is more, the time that it did not wait."""
         now = self._look(self._last)
-        slept, computed = now.asleep - self._last.asleep, now.processor - self._last.processor
+        passed, computed = now.moment - self._last.moment, now.processor - self._last.processor
+        own_delay = now.delay - self._last.delay  # which a process that has answered waits for, too
         if now.threads:
-            self._waited += _waiting(self._last, now)
-            stands_still = computed < _STANDS_STILL and self._runnable()
-            self._stalled = self._stalled + slept if stands_still else 0.0
-        elif self._runnable():
-            self._waited += max(slept - computed, 0.0)
+            # Mostly at the same time: taken together they would make sleep free on a busy machine.
+            self._waited += max(_waiting(self._last, now), own_delay)
+            # One that ran since the last look had slept before, whatever it is doing at the moment it is looked at.
+            still = [thread for thread, seen in now.threads.items() if self._last.threads.get(thread) == seen]
+            stands_still = computed < _STANDS_STILL and self._runnable(still)
+            self._stalled = self._stalled + passed - own_delay if stands_still else 0.0
+        elif self._runnable(_tasks(self._pid)):
+            self._waited += max(passed - computed, 0.0)
+        else:
+            self._waited += own_delay
         self._last = now
-        passed = now.asleep - self._begun.asleep - self._waited - self._stalled
-        return max(now.processor - self._begun.processor, passed, 0.0)
+        not_waited = now.moment - self._begun.moment - self._waited - self._stalled
+        return max(now.processor - self._begun.processor, not_waited, 0.0)
 
     def _look(self, last: _Look) -> _Look:
         """The process now; as it was last seen where it has ended."""
-        asleep = time.monotonic() - time.thread_time() - _own_delay()
+        moment, delay = time.monotonic(), _own_delay()
         try:
-            return _Look(time.clock_gettime(self._clock), asleep, self._threads())
+            return _Look(time.clock_gettime(self._clock), moment, delay, self._threads())
         except OSError:
-            return _Look(last.processor, asleep, last.threads)
+            return _Look(last.processor, moment, delay, last.threads)
 
-    def _threads(self) -> dict[str, tuple[float, float]]:
+    def _threads(self) -> dict[str, tuple[float, float, int]]:
         threads = {}
-        for task in Path(f"/proc/{self._pid}/task").iterdir():
+        for thread in _tasks(self._pid):
             with contextlib.suppress(OSError, ValueError):  # the thread has ended, or this kernel has no such file
-                threads[task.name] = _schedstat(task / "schedstat")
+                threads[thread] = _schedstat(Path(f"/proc/{self._pid}/task/{thread}/schedstat"))
         # Kernels without this accounting have either no file or zeros in it.
-        return threads if any(ran for ran, _ in threads.values()) else {}
+        return threads if any(ran for ran, _, _ in threads.values()) else {}
 
-    def _runnable(self) -> bool:
-        """Whether any thread is running or waiting for a processor at this moment."""
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{self._pid}/task").iterdir():
-                with contextlib.suppress(OSError):
-                    if _after_the_name(task / "stat")[0] == b"R":
-                        return True
+    def _runnable(self, threads: Iterable[str]) -> bool:
+        """Whether any of these threads is running or waiting for a processor at this moment."""
+        for thread in threads:
+            with contextlib.suppress(OSError):
+                if _after_the_name(Path(f"/proc/{self._pid}/task/{thread}/stat"))[0] == b"R":
+                    return True
         return False
 
 
@@ -104,16 +113,23 @@ def _waiting(before: _Look, now: _Look) -> float:
     """
     computed = now.processor - before.processor
     waits = [0.0]
-    for thread, (ran, delay) in now.threads.items():
-        ran_before, delay_before = before.threads.get(thread, (0.0, 0.0))
+    for thread, (ran, delay, _) in now.threads.items():
+        ran_before, delay_before, _ = before.threads.get(thread, (0.0, 0.0, 0))
         others = max(computed - (ran - ran_before), 0.0)
         waits.append(delay - delay_before - others)
     return max(waits)
 
 
-def _schedstat(path: Path) -> tuple[float, float]:
-    ran, delay, _ = path.read_text().split()
-    return int(ran) / _BILLION, int(delay) / _BILLION
+def _tasks(pid: int) -> list[str]:
+    try:
+        return [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return []
+
+
+def _schedstat(path: Path) -> tuple[float, float, int]:
+    ran, delay, times = path.read_text().split()
+    return int(ran) / _BILLION, int(delay) / _BILLION, int(times)
 
 
 def _after_the_name(stat: Path) -> list[bytes]:

@@ -30,6 +30,7 @@ class Process(Protocol):
     """What holds a submission: locked in (`Child`) or not (`UnlockedChild`). Seconds are of the reference machine."""
 
     used: float  # seconds that count towards the limits so far
+    wall_left: float  # seconds of wall time until it is given up, whatever counts
 
     def ask(self, content: Any, seconds: float, what: str) -> Any:
         """Send a request and wait for its reply. Raises Ended."""
@@ -69,6 +70,7 @@ class Session:
         self._cell_count = len(sources)
         self._limits = limits
         self._left = float(limits.total_seconds)
+        self._wall_left = float("inf")  # the first child's, for all children together
         self._child: Process | None = None
         self._requests = 0
         self._history: list[tuple[dict[str, Any], str]] = []  # what the submission has answered since it was started
@@ -130,6 +132,7 @@ class Session:
         cells: list[CellRun] = []
         room = replace(self._room)
         self._child = self._fork()
+        self._child.wall_left = min(self._child.wall_left, self._wall_left)
         try:
             with self._counted(self._child):
                 self._run_cells(self._child, cells)
@@ -254,6 +257,7 @@ class Session:
     def _drop(self) -> None:
         if self._child is not None:
             child, self._child = self._child, None
+            self._wall_left = child.wall_left
             child.close()
 
 

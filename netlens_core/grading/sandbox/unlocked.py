@@ -49,10 +49,12 @@ class UnlockedChild:
 
     Attributes:
         used: seconds that count towards the limits so far; elsewhere than on Linux, all that passed.
+        wall_left: without end: the student is there to stop it.
     """
 
     def __init__(self, limits: Limits, slowdown: float = 1.0, networks: Sequence[str] = (), folder: str = "") -> None:
         self.used = 0.0
+        self.wall_left = float("inf")
         self._limits = limits
         self._slowdown = slowdown
         self._work = tempfile.TemporaryDirectory(prefix="netlens-check-", ignore_cleanup_errors=True)

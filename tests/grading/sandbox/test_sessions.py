@@ -7,8 +7,11 @@ import contextlib
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ import pytest
 
 from netlens_core.grading.sandbox import child, counted_time
 from netlens_core.grading.sandbox.box import Sandbox
+from netlens_core.grading.sandbox.counted_time import CountedTime
 from netlens_core.grading.sandbox.limits import Limits
 from netlens_core.grading.sandbox.outcomes import Ref
 from netlens_core.grading.sandbox.session import Session
@@ -524,10 +528,52 @@ def test_computing_and_sleeping_are_ones_own_time_on_a_busy_machine_too(box, bus
 @pytest.mark.parametrize("kind", ["computes", "sleeps"])
 def test_without_run_delays_computing_and_sleeping_end_in_time_as_well(box, monkeypatch, kind):
     """As on kernels that keep no such account."""
-    monkeypatch.setattr(counted_time, "_schedstat", lambda path: (0.0, 0.0))
+    monkeypatch.setattr(counted_time, "_schedstat", lambda path: (0.0, 0.0, 0))
     with run(box, WITHIN, BEYOND[kind].replace("def f", "def g"), limits=SHORT) as session:
         assert session.call("f", []).value == 1
         assert session.call("g", []).status == "timed_out"
+
+
+@pytest.fixture
+def asleep() -> Iterator[int]:
+    """A process that sleeps, but for a moment now and then."""
+    program = "import time\nwhile True: print('.', end='', flush=True), time.sleep(0.05)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(3)
+        yield process.pid
+        process.kill()
+
+
+def test_sleeping_counts_for_one_that_keeps_its_watcher_busy(asleep):
+    """A byte a time and many threads to look at: the watcher's computing is time that passes."""
+    counted, began = CountedTime(asleep), time.thread_time()
+    while (computed := time.thread_time() - began) < 0.5:
+        pass
+    assert counted.seconds() > 0.5 * computed
+
+
+def test_sleeping_counts_for_one_that_is_awake_whenever_it_is_looked_at(asleep, monkeypatch):
+    """What ran since it was last seen did not wait all the time, although it may be waiting now."""
+    monkeypatch.setattr(counted_time, "_after_the_name", lambda path: [b"R"])
+    counted, delay = CountedTime(asleep), counted_time._own_delay()
+    for _ in range(10):
+        time.sleep(0.1)
+        found = counted.seconds()
+    assert found > 0.5 - (counted_time._own_delay() - delay)
+
+
+def test_the_backstop_is_one_for_all_runs_of_a_submission(box, monkeypatch):
+    """Else each call that waits until the backstop, or just not, could be followed by the next one's."""
+    monkeypatch.setattr(child, "_MINUTE", 0.0)
+    monkeypatch.setattr(child, "_PATIENCE", 0.1)  # 3 s in all
+    source = "import os, time\ndef f():\n    time.sleep(0.8)\n    os._exit(0)"
+    limits = Limits(start_seconds=300, call_seconds=30, total_seconds=30)
+    began = time.monotonic()
+    with run(box, source, limits=limits) as session:
+        found = [session.call("f", []).status for _ in range(8)]
+    assert found[0] == "crashed" and found[-1] == "fault", found
+    assert time.monotonic() - began < 60
 
 
 def test_a_machine_too_busy_to_tell_costs_nobody_points(box, monkeypatch):

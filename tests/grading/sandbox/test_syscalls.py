@@ -138,6 +138,8 @@ UPPER = 1 << 32
 CONDITIONS = [
     ("clone", (THREAD,), (PROCESS,)),
     ("clone", (THREAD | UPPER,), (THREAD | 0x10000000,)),  # a user namespace of its own
+    ("clone", (THREAD,), (THREAD & ~0x400,)),  # descriptors of its own
+    ("close_range", (3, 9, 4), (3, 9, 2)),
     ("socketpair", (1, 1, 0), (1, 2, 0)),
     ("socketpair", (1, 1 | 0o2000000 | 0o4000, 0), (1, 2 | 0o2000000, 0)),
     ("socketpair", (1, 1, 0), (1, 5, 0)),

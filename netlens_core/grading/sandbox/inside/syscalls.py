@@ -72,7 +72,9 @@ _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x50000
 _LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
-_CLONE_THREAD = 0x10000
+# Threads that share their descriptors, as all libraries make them: else each thread had as many as the limit allows.
+_CLONE_THREAD, _CLONE_FILES = 0x10000, 0x400
+_CLOSE_RANGE = (0, 4)  # close, or at the next exec; not: in a table of the thread's own
 _CLONE_NEW_ANY = 0x20000 | 0x2000000 | sum(1 << bit for bit in (26, 27, 28, 29, 30))
 _AF_UNIX, _SOCK_STREAM = 1, 1
 _SOCKET_OPTIONS = (0, 0o4000, 0o2000000, 0o2004000)  # non-blocking, close on exec
@@ -164,7 +166,8 @@ def _conditions(process: int) -> dict[str, list[bytes]]:
         # A pair of stream sockets reaches only its other end. A datagram socket could send anywhere.
         "socketpair": [*_one_of(0, (_AF_UNIX,)), *_one_of(1, tuple(_SOCK_STREAM | more for more in _SOCKET_OPTIONS))],
         "sendto": _null(4),
-        "clone": [*_no_bits(0, _CLONE_NEW_ANY), *_some_bits(0, _CLONE_THREAD)],
+        "clone": [*_no_bits(0, _CLONE_NEW_ANY), *_mask(0, _CLONE_THREAD | _CLONE_FILES, _CLONE_THREAD | _CLONE_FILES)],
+        "close_range": _one_of(2, _CLOSE_RANGE),
         "prctl": _one_of(0, _PRCTL),
         "arch_prctl": _one_of(0, _ARCH_PRCTL, errno.EINVAL),
         "sched_getaffinity": _one_of(0, own),
@@ -209,10 +212,6 @@ def _mask(place: int, mask: int, value: int) -> list[bytes]:
 
 def _no_bits(place: int, bits: int) -> list[bytes]:
     return [_argument(place), _step(_ANY_BIT, 0, 1, bits), _refuse(errno.EPERM)]
-
-
-def _some_bits(place: int, bits: int) -> list[bytes]:
-    return [_argument(place), _step(_ANY_BIT, 1, 0, bits), _refuse(errno.EPERM)]
 
 
 def _below(place: int, bound: int) -> list[bytes]:

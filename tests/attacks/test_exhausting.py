@@ -128,22 +128,6 @@ def attack():
     assert opened < 256 and (refused, cloned) == (-1, -1)
 
 
-@pytest.mark.also_reduced
-@pytest.mark.parametrize("name", ["\\xff\\xfe) R 1", "\\n) R 0 0", "(((((((("])
-def test_names_of_threads_are_no_text(strike, name):
-    """Who looks at a process's time reads its name as well, which it gives itself."""
-    source = f"""
-import threading
-def named(): libc.prctl(15, b"{name}")
-def attack():
-    named()
-    threading.Thread(target=lambda: (named(), time.sleep(60)), daemon=True).start()
-    time.sleep(1)  # looked at while it sleeps
-    return []
-"""
-    assert strike(source, limits=SMALL).gains == []
-
-
 def test_memory_that_is_not_caught_is_told(strike):
     """A submission that runs out of memory learns just that."""
     outcome = strike("def attack():\n    keep = []\n    while True: keep.append(bytes(32 << 20))", limits=SMALL).outcome

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from netlens_core.grading.sandbox.box import Sandbox
 from netlens_core.grading.sandbox.limits import Limits
-from netlens_core.grading.sandbox.outcomes import CellRun, SandboxUnavailableError
+from netlens_core.grading.sandbox.outcomes import CellRun, Outcome, SandboxUnavailableError
 from netlens_core.grading.sandbox.session import Session
 from netlens_core.grading.sandbox.unlocked import UnlockedChild
 from netlens_core.languages import translate
@@ -27,18 +27,28 @@ class NotebookRun:
         message: how the run ended, where that was early.
         level: the sandbox: "full", "reduced" or "none".
         not_applied: which of grading's limits did not hold; empty where all did.
+        missing: function -> what is said of it, for those that are not there when all cells have run.
     """
 
     cells: tuple[CellRun, ...]
     message: str
     level: str
     not_applied: str
+    missing: Mapping[str, Outcome]
 
 
 def run_notebook(
-    sources: Sequence[str], files: Mapping[str, bytes], limits: Limits, target: str, folder: Path
+    sources: Sequence[str],
+    files: Mapping[str, bytes],
+    limits: Limits,
+    target: str,
+    folder: Path,
+    functions: Iterable[str],
 ) -> NotebookRun:
-    """Run a notebook's code cells as grading runs them, with files in the working folder; `folder` is the student's."""
+    """Run a notebook's code cells as grading runs them, with files in the working folder; `folder` is the student's.
+
+    `functions` are those that grading will call.
+    """
     level, _ = Sandbox.best_level()
     slower = _slower()
     if level != "none":
@@ -47,7 +57,7 @@ def run_notebook(
                 sandbox.slowdown = slower
                 with sandbox.session(sources, files, limits) as session:
                     if session.status != "fault":
-                        return NotebookRun(session.cells, session.message, level, _not_applied(level))
+                        return _run(session, level, functions)
         except SandboxUnavailableError:  # what was tried works, but not all of it: the plain process is left
             pass
 
@@ -55,7 +65,13 @@ def run_notebook(
         return UnlockedChild(limits, slower, (target,), str(folder.resolve()))
 
     with Session(fork, sources, files, limits, seed=0) as session:
-        return NotebookRun(session.cells, session.message, "none", _not_applied("none"))
+        return _run(session, "none", functions)
+
+
+def _run(session: Session, level: str, functions: Iterable[str]) -> NotebookRun:
+    asked = {name: session.defined(name) for name in functions} if session.status == "ok" else {}
+    missing = {name: outcome for name, outcome in asked.items() if outcome.status == "missing"}
+    return NotebookRun(session.cells, session.message, level, _not_applied(level), missing)
 
 
 def _slower() -> float:

@@ -121,6 +121,10 @@ class Session:
         """What the submission's cells and calls took so far, as it counts towards its limits."""
         return float(self._limits.total_seconds) - self._left
 
+    def defined(self, function: str) -> Outcome:
+        """Whether the notebook has a function of this name, without calling it: "ok", or "missing"."""
+        return self._ask({"kind": "defined", "name": function, "seed": 0}, f"`{function}`")
+
     def variable(self, name: str) -> Outcome:
         """One of the notebook's variables, as plain data."""
         return self._ask({"kind": "variable", "name": name, "seed": 0}, f"`{name}`")

@@ -103,6 +103,8 @@ def _answered(names: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
             return {"ok": True, "value": plain_value(found)}
         if not callable(found):
             return {"ok": False, "missing": True, "kind": type(found).__name__}
+        if request["kind"] == "defined":
+            return {"ok": True, "value": True}
         arguments = [_argument(value) for value in request["arguments"]]
         options = {key: _argument(value) for key, value in request["options"].items()}
         return {"ok": True, "value": plain_value(found(*arguments, **options))}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import pytest
 
 from netlens_core.grading.sandbox.limits import Limits
@@ -98,6 +101,33 @@ def attack():
     return held >> 20
 """
     assert strike(source, limits=SMALL).gains < 100
+
+
+def _seals() -> bool:
+    """Whether this kernel can keep libraries where they are."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 10)
+
+
+@pytest.mark.also_reduced
+@pytest.mark.skipif(not _seals(), reason="Linux before 6.10 cannot seal memory; docs/security.md tells what is left")
+@pytest.mark.parametrize("kind", ["MAP_PRIVATE", "MAP_SHARED"])
+def test_the_place_of_libraries_is_no_room_for_more_memory(strike, kind):
+    """Address space is what bounds memory: what is unmapped of torch's libraries must not be filled instead."""
+    source = """
+import mmap, re
+def attack(kind):
+    for line in open("/proc/self/maps").read().splitlines():
+        start, end, name = re.match(r"(\\w+)-(\\w+) .*?([^/ ]*)$", line).groups()
+        size = int(end, 16) - int(start, 16)
+        if ".so" in name and size > 4 << 20 and not re.search("torch_(cpu|python)|openblas|libpython|libc[.]", name):
+            libc.munmap(ctypes.c_void_p(int(start, 16)), ctypes.c_size_t(size))
+    keep = []
+    try:
+        while len(keep) < 200: keep.append(mmap.mmap(-1, 16 << 20, flags=getattr(mmap, kind) | mmap.MAP_ANONYMOUS))
+    except (OSError, MemoryError): pass
+    return len(keep)
+"""
+    assert 4 < strike(source, kind, limits=SMALL).gains <= 20  # of 16 MiB
 
 
 @pytest.mark.also_reduced

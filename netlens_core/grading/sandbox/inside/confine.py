@@ -20,6 +20,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _RDONLY, _NOSUID_NODEV_NOEXEC = 1, 14
 _BIND, _REC, _PRIVATE = 4096, 16384, 1 << 18
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1  # one number on every architecture
+_MSEAL = 462  # this one too
 
 
 def checked(result: int, what: str) -> int:
@@ -155,9 +156,10 @@ def tasks_of_user() -> int:
 
 def limit_resources(memory_bytes: int, cpu_seconds: int, processes: int, disk_bytes: int) -> None:
     """Resource limits; memory is a budget beyond what is mapped already, since torch maps gigabytes."""
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    statm = [int(pages) * resource.getpagesize() for pages in Path("/proc/self/statm").read_text().split()]
     limits = {
-        "AS": mapped + memory_bytes,
+        "AS": statm[0] + memory_bytes,
+        "DATA": statm[5] + memory_bytes,  # else what it unmaps of libraries could become memory of its own
         "CPU": cpu_seconds,
         "NPROC": processes,
         "FSIZE": disk_bytes,
@@ -169,6 +171,18 @@ def limit_resources(memory_bytes: int, cpu_seconds: int, processes: int, disk_by
     }
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def seal_libraries() -> None:
+    """Let nothing unmap a library of this process or its forks; where the kernel can (Linux 6.10).
+
+    Memory is bounded by address space: what libraries leave (gigabytes, with torch's for CUDA) could be filled instead.
+    """
+    for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
+        span, *_, name = line.split(maxsplit=5)
+        if ".so" in name.rpartition("/")[2]:
+            start, end = (int(address, 16) for address in span.split("-"))
+            libc.syscall(_MSEAL, ctypes.c_ulong(start), ctypes.c_ulong(end - start), ctypes.c_ulong(0))
 
 
 def drop_capabilities() -> None:

@@ -33,6 +33,8 @@ def main() -> None:
         enter(config, control)
     notebook = _warmed(config["networks"])
     gc.collect()
+    if config["level"] != "none":
+        confine.seal_libraries()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     # Memory that is shared and writable would carry marks from one submission to the next.

@@ -1,8 +1,8 @@
 """How much slower this machine is than the one that the limits in `exercise.yaml` are stated for.
 
-The reference is an ordinary processor of 2024 that takes 27 ms for a forward pass and a gradient of EfficientNet-Lite0
-on one core. There the small network below takes `REFERENCE_SECONDS`; both were measured side by side on several
-machines, and their quotient hardly changes. The small one needs no weights and a tenth of a second in all.
+The reference is a processor that takes 27 ms for a forward pass and a gradient of EfficientNet-Lite0 on one core. The
+small network below takes a seventh to an eighth of that (7.0 to 7.5 in most rounds on a busy machine that is two to
+three times slower), hence `REFERENCE_SECONDS`. It needs no weights, and a tenth of a second in all.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def _removed(path: Path, tries: int) -> None:
 
 def _own_group(process: Path) -> tuple[Version, Path | None]:
     """Where the group that counts this process's memory is seen."""
-    for line in (process / "cgroup").read_text().splitlines():
+    for line in os.fsdecode((process / "cgroup").read_bytes()).splitlines():
         _, controllers, name = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
@@ -213,7 +213,7 @@ def _own_group(process: Path) -> tuple[Version, Path | None]:
 
 def _seen(process: Path, name: str, version: Version) -> Path | None:
     """The folder of the group called `name`."""
-    for line in (process / "mountinfo").read_text().splitlines():
+    for line in os.fsdecode((process / "mountinfo").read_bytes()).splitlines():
         left, _, right = line.partition(" - ")
         root, place = left.split()[3:5]
         kind, _, options = right.split(" ", 2)

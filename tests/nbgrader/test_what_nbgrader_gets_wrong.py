@@ -190,9 +190,7 @@ def test_os_exit_costs_the_checks_and_needs_no_person(results):
 def test_an_infinite_loop_costs_the_checks_and_is_told(results):
     """As in nbgrader, and in words."""
     assert results.scores["never_ends"] == NOTHING
-    assert "used up the 8 s" in " ".join(
-        check.get("message", "") for check in results.grades["never_ends"]["checks"]
-    )
+    assert "used up the 8 s" in " ".join(check.get("message", "") for check in results.grades["never_ends"]["checks"])
 
 
 def test_a_duplicated_cell_stops_nobody_and_loses_nothing(results):

@@ -43,7 +43,7 @@ def attack():
 
 @pytest.mark.also_reduced
 def test_no_process_can_be_started(strike):
-    """fork, vfork, clone, clone3, exec, spawn, multiprocessing, os.system, popen."""
+    """fork, vfork, clone, clone3, exec, spawn, multiprocessing, os.system, popen, in Python's words and in C's."""
     source = """
 def attack():
     import multiprocessing, subprocess
@@ -52,7 +52,18 @@ def attack():
     out += tried("spawn", lambda: os.posix_spawn("/bin/true", ["true"], {}))
     out += tried("exec", lambda: os.execv("/bin/sh", ["sh", "-c", "id"]))
     out += tried("process", lambda: multiprocessing.Process(target=print).start())
-    out += [str(code) for code in [os.system("true")] if code == 0]
+    out += tried("system", lambda: os.system("true"))
+    def started(name, *arguments):  # nothing of Python is asked, only the kernel
+        got = getattr(libc, name)(*arguments)
+        if got == 0 and name in ("fork", "vfork"):
+            os._exit(0)
+        return got
+    out += [f"C fork: {pid}" for pid in [started("fork")] if pid > 0]
+    out += [f"C system: {code}" for code in [started("system", b"true")] if code == 0]
+    out += ["C popen"] if started("popen", b"true", b"r") else []
+    pid = ctypes.c_int()
+    spawned = started("posix_spawn", ctypes.byref(pid), b"/bin/true", None, None, (ctypes.c_char_p * 2)(b"true"), None)
+    out += ["C spawn"] if spawned == 0 else []
     return out
 """
     assert strike(source).gains == []

@@ -182,10 +182,11 @@ def test_a_reply_said_twice_counts_once(box, honest):
 
 def test_a_reply_after_the_limit_comes_too_late(box, honest):
     """What was to be said after the deadline dies with its process; the next call meets a new one."""
-    source = f"import os, struct, time\n{FORGE}\ndef late(): time.sleep(1.5); return 'late'\ndef f(): return 'true'"
+    later = 1.5 * box.slowdown  # limits are longer on a slow machine
+    source = f"import os, struct, time\n{FORGE}\ndef late(): time.sleep({later}); return 'late'\ndef f(): return 'true'"
     with box.session(cells=[source], files={}, limits=Limits(call_seconds=0.5)) as session:
         assert session.call("late", []).status == "timed_out"
         assert session.call("f", []).value == "true"
-        time.sleep(1.5)
+        time.sleep(later)
         assert session.call("f", []).value == "true"
     honest()
